@@ -1,0 +1,53 @@
+# hpb_library(<folder> DEPS ...): the static library hpb_<folder> of src/<folder>/*.cpp.
+function(hpb_library folder)
+  cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cpp)
+  add_library(hpb_${folder} STATIC ${sources})
+  target_include_directories(hpb_${folder} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(hpb_${folder} PUBLIC fmt::fmt ${arg_DEPS} PRIVATE hpb_warnings)
+  if(folder MATCHES "^(net|relay|agent)$")
+    hpb_use_asio_pch(hpb_${folder})
+  endif()
+endfunction()
+
+# One precompiled header for everything that includes Asio: hpb_net makes it, the others use it.
+function(hpb_use_asio_pch target)
+  if(target STREQUAL "hpb_net")
+    target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/net/pch.hpp)
+  else()
+    target_precompile_headers(${target} REUSE_FROM hpb_net)
+  endif()
+endfunction()
+
+# hpb_unit_tests(<folder>): the GoogleTest program of tests/unit/<folder>/*_test.cpp.
+function(hpb_unit_tests folder)
+  cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${folder}/*_test.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(unit_${folder} ${sources})
+  target_include_directories(unit_${folder} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(unit_${folder} PRIVATE
+    hpb_${folder} ${arg_DEPS} hpb_warnings GTest::gmock GTest::gtest_main)
+  if(folder MATCHES "^(net|relay|agent)$")
+    hpb_use_asio_pch(unit_${folder})
+  endif()
+  add_test(NAME unit.${folder} COMMAND unit_${folder} --gtest_brief=1)
+  set_tests_properties(unit.${folder} PROPERTIES LABELS unit TIMEOUT 120)
+endfunction()
+
+# hpb_fuzz_target(<name> <library>...): tests/fuzz/<name>_fuzz.cpp with tests/fuzz/corpus/<name>/.
+# Built with libFuzzer under HPB_FUZZ; otherwise the corpus is replayed as a plain test.
+function(hpb_fuzz_target name)
+  add_executable(fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/${name}_fuzz.cpp)
+  target_link_libraries(fuzz_${name} PRIVATE ${ARGN} hpb_warnings)
+  if(HPB_FUZZ)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
+    add_test(NAME fuzz-corpus.${name}
+      COMMAND fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+    set_tests_properties(fuzz-corpus.${name} PROPERTIES LABELS unit TIMEOUT 120)
+  endif()
+endfunction()

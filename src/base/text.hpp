@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hpb {
+
+/// ASCII-only: configuration keys, HTTP header names and URI parts compare this way.
+[[nodiscard]] bool iequals(std::string_view a, std::string_view b);
+[[nodiscard]] bool istarts_with(std::string_view text, std::string_view prefix);
+[[nodiscard]] std::string to_lower(std::string_view text);
+
+/// Without spaces and tabs (and line ends) at both ends.
+[[nodiscard]] std::string_view trim(std::string_view text);
+
+/// Every piece, empty ones included; "" gives one empty piece.
+[[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
+
+/// @return `text` with everything outside visible ASCII and space replaced by '?', cut to
+/// `max_size`: safe for a reason phrase or a log line, whatever a peer sent.
+[[nodiscard]] std::string printable(std::string_view text, std::size_t max_size = 512);
+
+/// Whole-string decimal parse. @return nullopt for anything else, overflow included.
+[[nodiscard]] std::optional<long long> parse_int(std::string_view text);
+
+/// @return the candidate that a person most likely meant by `word` (small edit distance, ignoring
+/// case), or empty when none is near.
+[[nodiscard]] std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
+
+}  // namespace hpb

@@ -1,0 +1,82 @@
+#include "crypto/crypto.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+
+#include <cstdlib>
+
+namespace hpb::crypto {
+namespace {
+
+const unsigned char* raw(const void* data) { return static_cast<const unsigned char*>(data); }
+
+}  // namespace
+
+Sha1 sha1(ByteSpan data) {
+    Sha1 out{};
+    unsigned size = 0;
+    EVP_Digest(data.data(), data.size(), reinterpret_cast<unsigned char*>(out.data()), &size,
+               EVP_sha1(), nullptr);
+    return out;
+}
+
+Sha256 hmac_sha256(std::string_view key, std::string_view data) {
+    Sha256 out{};
+    unsigned size = 0;
+    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(data.data()), data.size(),
+         reinterpret_cast<unsigned char*>(out.data()), &size);
+    return out;
+}
+
+std::string base64_encode(ByteSpan data) {
+    std::string out((data.size() + 2) / 3 * 4 + 1, '\0');
+    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), raw(data.data()),
+                                     static_cast<int>(data.size()));
+    out.resize(static_cast<std::size_t>(size));
+    return out;
+}
+
+std::optional<std::vector<std::byte>> base64_decode(std::string_view text) {
+    if (text.size() % 4 != 0) return std::nullopt;
+    std::vector<std::byte> out(text.size() / 4 * 3);
+    const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), raw(text.data()),
+                                     static_cast<int>(text.size()));
+    if (size < 0) return std::nullopt;
+    std::size_t padding = 0;
+    while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
+    out.resize(static_cast<std::size_t>(size) - padding);
+    // EVP_DecodeBlock is lenient about spaces and inner padding; the round trip is not.
+    if (base64_encode(out) != text) return std::nullopt;
+    return out;
+}
+
+std::string hex(ByteSpan data) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    std::string out;
+    out.reserve(data.size() * 2);
+    for (const auto b : data) {
+        out.push_back(kDigits[std::to_integer<unsigned>(b) >> 4]);
+        out.push_back(kDigits[std::to_integer<unsigned>(b) & 15]);
+    }
+    return out;
+}
+
+bool constant_time_equal(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+void random_bytes(MutableByteSpan out) {
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) != 1) {
+        std::abort();
+    }
+}
+
+std::string random_hex(std::size_t bytes) {
+    std::vector<std::byte> random(bytes);
+    random_bytes(random);
+    return hex(random);
+}
+
+}  // namespace hpb::crypto
