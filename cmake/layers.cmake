@@ -2,6 +2,10 @@
 function(hpb_library folder)
   cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cpp)
+  if(NOT sources)  # a folder of headers is still a layer
+    set(sources ${CMAKE_CURRENT_BINARY_DIR}/${folder}_empty.cpp)
+    file(WRITE ${sources} "")
+  endif()
   add_library(hpb_${folder} STATIC ${sources})
   target_include_directories(hpb_${folder} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(hpb_${folder} PUBLIC fmt::fmt ${arg_DEPS} PRIVATE hpb_warnings)
