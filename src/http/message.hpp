@@ -19,7 +19,8 @@ struct Header {
     std::string value;
 };
 
-/// Header fields in the order and spelling of the wire; look-ups ignore case (RFC 9110 section 5.1).
+/// Header fields in the order and spelling of the wire; look-ups ignore case (RFC 9110
+/// section 5.1).
 class Headers {
 public:
     void add(std::string_view name, std::string_view value) {
@@ -62,6 +63,7 @@ public:
     /// @param head_limit  bytes of request line and headers together (errc::head_too_large beyond).
     explicit RequestParser(std::size_t head_limit);
     RequestParser(RequestParser&&) noexcept;
+    RequestParser& operator=(RequestParser&&) noexcept;
     ~RequestParser();
 
     /// @return bytes of `in` that belong to the head. All of `in` is taken while done() is false;
@@ -76,13 +78,15 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Reads one response: the head, and the body (Content-Length, chunked, or until the end of the stream).
+/// Reads one response: the head, and the body (Content-Length, chunked, or until the end of the
+/// stream).
 class ResponseParser {
 public:
     enum class Body { none, read };  ///< none: stop behind the head, as after an upgrade or CONNECT
 
     ResponseParser(Body body, std::size_t head_limit, std::size_t body_limit);
     ResponseParser(ResponseParser&&) noexcept;
+    ResponseParser& operator=(ResponseParser&&) noexcept;
     ~ResponseParser();
 
     [[nodiscard]] Result<std::size_t> put(ByteSpan in);
@@ -98,9 +102,11 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Headers are written as they are: the caller guarantees that no value holds CR or LF.
+/// Nothing in a head can end its line early, whatever it holds: control characters in values become
+/// spaces, in the target escapes, and a header whose name is no token is left out.
 [[nodiscard]] std::string serialize(const RequestHead& request);
-/// Adds Content-Length when `body` is not empty or the status is not 1xx, 204 or 304.
+/// Adds Content-Length when `body` is not empty or the status is not 1xx, 204 or 304, unless the
+/// headers have it or Transfer-Encoding. An empty reason becomes default_reason().
 [[nodiscard]] std::string serialize(const ResponseHead& response, std::string_view body = {});
 
 /// The registered reason phrase, "Unknown" for others.

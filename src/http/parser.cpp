@@ -1,0 +1,269 @@
+// The one translation unit that compiles Boost.Beast's HTTP parser.
+#include <algorithm>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/status.hpp>
+
+#include "http/message.hpp"
+
+namespace hpb::http {
+namespace {
+
+namespace beast = boost::beast;
+using beast::http::basic_parser;
+using ErrorCode = boost::system::error_code;
+
+std::string_view to_std(beast::string_view text) {
+    return {text.data(), text.size()};
+}
+
+/// What Beast finds, in our types: its own containers regroup header fields, ours keep the wire's
+/// order.
+template <bool kIsRequest>
+class MessageReader final : public basic_parser<kIsRequest> {
+public:
+    RequestHead request;
+    ResponseHead response;
+    std::string body;
+
+private:
+    void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target,
+                         int, ErrorCode&) override {
+        request.method = to_std(method);
+        request.target = to_std(target);
+    }
+    void on_response_impl(int code, beast::string_view reason, int, ErrorCode&) override {
+        response.status = static_cast<unsigned>(code);
+        response.reason = to_std(reason);
+    }
+    void on_field_impl(beast::http::field, beast::string_view name, beast::string_view value,
+                       ErrorCode&) override {
+        if (head_done_) return;  // trailers: nothing here uses them (RFC 9110 section 6.5.1)
+        (kIsRequest ? request.headers : response.headers).add(to_std(name), to_std(value));
+    }
+    void on_header_impl(ErrorCode&) override { head_done_ = true; }
+    void on_body_init_impl(const boost::optional<std::uint64_t>&, ErrorCode&) override {}
+    std::size_t on_body_impl(beast::string_view piece, ErrorCode&) override {
+        body += to_std(piece);
+        return piece.size();
+    }
+    void on_chunk_header_impl(std::uint64_t, beast::string_view, ErrorCode&) override {}
+    std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view piece, ErrorCode&) override {
+        body += to_std(piece);
+        return piece.size();
+    }
+    void on_finish_impl(ErrorCode&) override {}
+
+    bool head_done_ = false;
+};
+
+Error malformed(std::string_view what, std::string_view why) {
+    return {errc::malformed, std::string(what) + " is malformed: " + std::string(why)};
+}
+
+/// Collects a head up to its empty line. Bytes that no head can hold are refused as they come, so
+/// that a peer with another protocol (TLS on a plain port, say) is not kept waiting for an empty
+/// line.
+class HeadBuffer {
+public:
+    HeadBuffer(std::string_view what, std::size_t limit) : what_(what), limit_(limit) {}
+
+    /// @return bytes taken.
+    Result<std::size_t> put(std::string_view in) {
+        for (std::size_t i = 0; i < in.size(); ++i) {
+            const char c = in[i];
+            const bool after_cr = !text_.empty() && text_.back() == '\r';
+            if ((c == '\n') != after_cr) return malformed(what_, "bad line ending");
+            if (c == '\0' || (c > 0 && c < ' ' && c != '\t' && c != '\r' && c != '\n')) {
+                return malformed(what_, "control character");
+            }
+            if (text_.size() == limit_) {
+                return Error{errc::head_too_large,
+                             what_ + " is larger than " + std::to_string(limit_) + " bytes"};
+            }
+            text_ += c;
+            if (c == '\n' && text_.ends_with("\r\n\r\n")) {
+                complete_ = true;
+                return i + 1;
+            }
+        }
+        return in.size();
+    }
+    [[nodiscard]] bool complete() const { return complete_; }
+    [[nodiscard]] const std::string& text() const { return text_; }
+    [[nodiscard]] const std::string& what() const { return what_; }
+
+private:
+    std::string what_;
+    std::size_t limit_;
+    std::string text_;
+    bool complete_ = false;
+};
+
+/// Hands a complete head to Beast. The limit has been applied by HeadBuffer.
+template <bool kIsRequest>
+Result<void> parse_head(const HeadBuffer& head, MessageReader<kIsRequest>& reader) {
+    ErrorCode error;
+    reader.header_limit(std::numeric_limits<std::uint32_t>::max());
+    reader.eager(false);
+    const auto taken = reader.put({head.text().data(), head.text().size()}, error);
+    if (error == beast::http::error::body_limit) {
+        return Error{errc::body_too_large, "HTTP body is larger than allowed"};
+    }
+    if (error && error != beast::http::error::need_more) {
+        return malformed(head.what(), error.message());
+    }
+    if (!reader.is_header_done() || taken != head.text().size()) {
+        return malformed(head.what(), "unexpected empty line");
+    }
+    reader.eager(true);
+    return {};
+}
+
+}  // namespace
+
+struct RequestParser::Impl {
+    explicit Impl(std::size_t head_limit) : head("HTTP request head", head_limit) {}
+
+    Result<std::size_t> put(std::string_view in) {
+        if (failure) return *failure;
+        if (head.complete()) return std::size_t{0};
+        auto taken = head.put(in);
+        if (taken && head.complete()) {
+            const auto parsed = parse_head(head, reader);
+            if (!parsed) taken = parsed.error();
+        }
+        if (!taken) failure = taken.error();
+        return taken;
+    }
+
+    HeadBuffer head;
+    MessageReader<true> reader;
+    std::optional<Error> failure;
+};
+
+RequestParser::RequestParser(std::size_t head_limit) : impl_(std::make_unique<Impl>(head_limit)) {
+    impl_->reader.skip(true);
+}
+RequestParser::RequestParser(RequestParser&&) noexcept = default;
+RequestParser& RequestParser::operator=(RequestParser&&) noexcept = default;
+RequestParser::~RequestParser() = default;
+
+Result<std::size_t> RequestParser::put(ByteSpan in) {
+    return impl_->put(as_text(in));
+}
+bool RequestParser::done() const {
+    return impl_->head.complete() && !impl_->failure;
+}
+RequestHead RequestParser::take() {
+    return std::move(impl_->reader.request);
+}
+
+struct ResponseParser::Impl {
+    Impl(std::size_t head_size_limit, std::size_t body_size_limit)
+        : head("HTTP response head", head_size_limit),
+          head_limit(head_size_limit),
+          body_limit(body_size_limit) {}
+
+    Result<std::size_t> put(std::string_view in) {
+        if (failure) return *failure;
+        auto taken = read(in);
+        if (!taken) failure = taken.error();
+        return taken;
+    }
+
+    Result<std::size_t> read(std::string_view in) {
+        std::size_t head_bytes = 0;
+        if (!head.complete()) {
+            const auto taken = head.put(in);
+            if (!taken || !head.complete()) return taken;
+            if (const auto parsed = parse_head(head, reader); !parsed) return parsed.error();
+            head_bytes = *taken;
+        }
+        const auto body_bytes = read_body(in.substr(head_bytes));
+        if (!body_bytes) return body_bytes;
+        return head_bytes + *body_bytes;
+    }
+
+    Result<std::size_t> read_body(std::string_view in) {
+        if (reader.is_done()) return std::size_t{0};
+        pending += in;
+        std::size_t used = 0;
+        // Before its end a chunked body always has five bytes to come ("0", two line ends). Beast
+        // relies on having them: given fewer of a body that begins with its last chunk, it fails an
+        // assertion.
+        const std::size_t least = reader.chunked() ? 5 : 1;
+        while (!reader.is_done() && pending.size() - used >= least) {
+            ErrorCode error;
+            const auto n = reader.put({pending.data() + used, pending.size() - used}, error);
+            used += n;
+            if (error == beast::http::error::need_more) break;
+            if (error == beast::http::error::body_limit) {
+                return Error{errc::body_too_large, "HTTP response body is larger than " +
+                                                       std::to_string(body_limit) + " bytes"};
+            }
+            if (error) return malformed("HTTP response body", error.message());
+        }
+        pending.erase(0, used);
+        if (reader.is_done()) {
+            const std::size_t behind = std::min(pending.size(), in.size());
+            pending.clear();
+            return in.size() - behind;
+        }
+        // What waits for more is a chunk's size line or the trailers.
+        if (pending.size() > head_limit) {
+            return Error{errc::head_too_large, "HTTP chunk header or trailers are larger than " +
+                                                   std::to_string(head_limit) + " bytes"};
+        }
+        return in.size();
+    }
+
+    HeadBuffer head;
+    std::size_t head_limit;
+    std::size_t body_limit;
+    MessageReader<false> reader;
+    std::string pending;
+    std::optional<Error> failure;
+};
+
+ResponseParser::ResponseParser(Body body, std::size_t head_limit, std::size_t body_limit)
+    : impl_(std::make_unique<Impl>(head_limit, body_limit)) {
+    impl_->reader.skip(body == Body::none);
+    impl_->reader.body_limit(body_limit);
+}
+ResponseParser::ResponseParser(ResponseParser&&) noexcept = default;
+ResponseParser& ResponseParser::operator=(ResponseParser&&) noexcept = default;
+ResponseParser::~ResponseParser() = default;
+
+Result<std::size_t> ResponseParser::put(ByteSpan in) {
+    return impl_->put(as_text(in));
+}
+
+Result<void> ResponseParser::put_eof() {
+    if (impl_->failure) return *impl_->failure;
+    if (impl_->reader.is_done()) return {};
+    ErrorCode error = beast::http::error::partial_message;
+    if (impl_->head.complete()) impl_->reader.put_eof(error);
+    if (!error) return {};
+    impl_->failure = Error{errc::truncated};
+    return *impl_->failure;
+}
+
+bool ResponseParser::done() const {
+    return impl_->reader.is_done() && !impl_->failure;
+}
+ResponseHead ResponseParser::take_head() {
+    return std::move(impl_->reader.response);
+}
+std::string ResponseParser::take_body() {
+    return std::move(impl_->reader.body);
+}
+
+std::string_view default_reason(unsigned status) {
+    if (status == 418) return "I'm a teapot";
+    const auto known = beast::http::int_to_status(status);
+    if (known == beast::http::status::unknown) return "Unknown";
+    return to_std(beast::http::obsolete_reason(known));
+}
+
+}  // namespace hpb::http
