@@ -10,12 +10,16 @@
 
 namespace hpb {
 
-/// What went wrong, for a program (`code`) and for a person (`detail`). The detail is one line, names
-/// the thing concerned, and says what to do where that is known. It never holds a secret.
+/// What went wrong, for a program (`code`) and for a person (`detail`). The detail is one line,
+/// names the thing concerned, and says what to do where that is known. It never holds a secret.
 class Error {
 public:
     Error() = default;
     Error(boost::system::error_code code) : code_(code) {}  // NOLINT: implicit on purpose
+    /// A layer's own errc, so that `return errc::x;` makes a failed Result.
+    template <class Enum>
+        requires boost::system::is_error_code_enum<Enum>::value
+    Error(Enum code) : code_(make_error_code(code)) {}  // NOLINT: implicit on purpose
     Error(boost::system::error_code code, std::string detail)
         : code_(code), detail_(std::move(detail)) {}
 
@@ -23,7 +27,9 @@ public:
     [[nodiscard]] const std::string& detail() const { return detail_; }
 
     /// @return the detail, or the code's own words when there is none.
-    [[nodiscard]] std::string message() const { return detail_.empty() ? code_.message() : detail_; }
+    [[nodiscard]] std::string message() const {
+        return detail_.empty() ? code_.message() : detail_;
+    }
 
     /// @return the same error with `context + ": "` before its message.
     [[nodiscard]] Error with_context(std::string_view context) const {
@@ -40,7 +46,8 @@ template <class T>
 using Result = boost::system::result<T, Error>;
 
 /// Boost.System calls this when value() is used on a failed Result; reaching it is a bug of ours.
-[[noreturn]] void throw_exception_from_error(const Error& error, const boost::source_location& where);
+[[noreturn]] void throw_exception_from_error(const Error& error,
+                                             const boost::source_location& where);
 
 /// Generic failures that belong to no protocol layer.
 enum class errc {

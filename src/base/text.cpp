@@ -6,7 +6,9 @@
 namespace hpb {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 // Optimal string alignment distance: a swap of two neighbours, the commonest typo, costs one.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -78,7 +80,10 @@ std::optional<long long> parse_int(std::string_view text) {
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
     std::string_view best;
-    std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
+    // A third of a long word may be wrong, two letters of a middling one, one of a short one.
+    std::size_t best_distance =
+        (word.size() <= 3 ? 1 : std::max<std::size_t>(2, word.size() / 3)) + 1;
+    if (word.size() < 2) return best;
     for (const auto candidate : candidates) {
         const std::size_t distance = edit_distance(word, candidate);
         if (distance < best_distance) {

@@ -10,23 +10,34 @@
 namespace hpb::crypto {
 namespace {
 
-const unsigned char* raw(const void* data) { return static_cast<const unsigned char*>(data); }
+const unsigned char* raw(const void* data) {
+    return static_cast<const unsigned char*>(data);
+}
 
 }  // namespace
 
 Sha1 sha1(ByteSpan data) {
     Sha1 out{};
     unsigned size = 0;
-    EVP_Digest(data.data(), data.size(), reinterpret_cast<unsigned char*>(out.data()), &size,
-               EVP_sha1(), nullptr);
+    if (EVP_Digest(data.data(), data.size(), reinterpret_cast<unsigned char*>(out.data()), &size,
+                   EVP_sha1(), nullptr) != 1) {
+        std::abort();
+    }
     return out;
 }
 
 Sha256 hmac_sha256(std::string_view key, std::string_view data) {
     Sha256 out{};
     unsigned size = 0;
-    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(data.data()), data.size(),
-         reinterpret_cast<unsigned char*>(out.data()), &size);
+    // An empty view may hold a null pointer, which HMAC() takes for "no key": give it a place
+    // instead.
+    if (key.empty()) key = "";
+    if (data.empty()) data = "";
+    const auto* done =
+        HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(data.data()), data.size(),
+             reinterpret_cast<unsigned char*>(out.data()), &size);
+    // All zeros would be a signature that anybody can make.
+    if (done == nullptr || size != out.size()) std::abort();
     return out;
 }
 
@@ -45,7 +56,8 @@ std::optional<std::vector<std::byte>> base64_decode(std::string_view text) {
                                      static_cast<int>(text.size()));
     if (size < 0) return std::nullopt;
     std::size_t padding = 0;
-    while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
+    while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=')
+        ++padding;
     out.resize(static_cast<std::size_t>(size) - padding);
     // EVP_DecodeBlock is lenient about spaces and inner padding; the round trip is not.
     if (base64_encode(out) != text) return std::nullopt;
@@ -68,7 +80,8 @@ bool constant_time_equal(std::string_view a, std::string_view b) {
 }
 
 void random_bytes(MutableByteSpan out) {
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) != 1) {
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) !=
+        1) {
         std::abort();
     }
 }
