@@ -1,0 +1,157 @@
+// The one translation unit that includes spdlog: it brings the bounded queue and its thread; lines
+// are made by log_format.cpp and files by rolling_file.cpp.
+#include "ops/log.hpp"
+
+#include <spdlog/async_logger.h>
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/details/thread_pool.h>
+#include <spdlog/sinks/base_sink.h>
+
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "ops/log_format.hpp"
+#include "ops/rolling_file.hpp"
+
+namespace hpb::ops {
+namespace {
+
+// Bound of the queue: this many lines of at most kMaxMessageSize. When it is full the oldest goes,
+// since waiting would make the disk or the terminal stall traffic.
+constexpr std::size_t kQueueSlots = 4096;
+
+void write_console(std::string_view line) {
+    std::string text(line);
+    text.push_back('\n');
+    // One call, so that lines of different processes on one terminal do not mix.
+    std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+/// Runs on the queue's thread only.
+class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+public:
+    explicit LineSink(const LogOptions& options)
+        : format_(options.format), console_(options.console) {
+        if (!options.file.path_format.empty()) file_.emplace(options.file);
+    }
+
+    /// Where the count of overwritten lines is; the queue outlives every call of this sink.
+    void watch(spdlog::details::thread_pool& queue) { queue_ = &queue; }
+
+protected:
+    void sink_it_(const spdlog::details::log_msg& message) override {
+        report_overruns(message.time);
+        write({message.payload.data(), message.payload.size()}, message.time);
+    }
+    void flush_() override { std::fflush(stderr); }
+
+private:
+    void write(std::string_view line, std::chrono::system_clock::time_point now) {
+        if (console_) write_console(line);
+        if (!file_) return;
+        const auto outcome = file_->write(line, now);
+        if (outcome == last_outcome_) return;
+        last_outcome_ = outcome;  // one line for each change, not for each line lost
+        if (outcome == RollingFile::Outcome::failed) {
+            tell(now, Level::error,
+                 "the log file {} can't be written: {}; lines are lost until it can",
+                 file_->path().string(), file_->last_error());
+        } else if (outcome == RollingFile::Outcome::full) {
+            tell(now, Level::warn, "the log file {} is full; it takes no more until tomorrow",
+                 file_->path().string());
+        }
+    }
+
+    template <class... Args>
+    void tell(std::chrono::system_clock::time_point now, Level level,
+              fmt::format_string<Args...> format, Args&&... args) {
+        const std::string message = fmt::format(format, std::forward<Args>(args)...);
+        write_console(format_line(format_, now, level, "log", message));
+    }
+
+    void report_overruns(std::chrono::system_clock::time_point now) {
+        const std::size_t overruns = queue_ == nullptr ? 0 : queue_->overrun_counter();
+        if (overruns == reported_overruns_) return;
+        const std::size_t lost = overruns - reported_overruns_;
+        reported_overruns_ = overruns;
+        write(format_line(
+                  format_, now, Level::warn, "log",
+                  fmt::format("{} lines were lost: more was logged than could be written", lost)),
+              now);
+    }
+
+    LogFormat format_;
+    bool console_;
+    std::optional<RollingFile> file_;
+    RollingFile::Outcome last_outcome_ = RollingFile::Outcome::written;
+    spdlog::details::thread_pool* queue_ = nullptr;
+    std::size_t reported_overruns_ = 0;
+};
+
+struct Log {
+    LogFormat format = LogFormat::text;
+    std::shared_ptr<spdlog::details::thread_pool> queue;
+    std::shared_ptr<spdlog::async_logger> logger;
+};
+
+// Set by init_log before threads start and cleared by shut_down_log after they have ended.
+std::unique_ptr<Log>& instance() {
+    static std::unique_ptr<Log> log;
+    return log;
+}
+std::atomic<Level> threshold{Level::info};
+
+}  // namespace
+
+void init_log(const LogOptions& options) {
+    shut_down_log();
+    auto log = std::make_unique<Log>();
+    log->format = options.format;
+    log->queue = std::make_shared<spdlog::details::thread_pool>(kQueueSlots, 1);
+    auto sink = std::make_shared<LineSink>(options);
+    sink->watch(*log->queue);
+    log->logger = std::make_shared<spdlog::async_logger>(
+        "hpb", std::move(sink), log->queue, spdlog::async_overflow_policy::overrun_oldest);
+    log->logger->set_level(spdlog::level::trace);  // log_enabled() has decided already
+    threshold = options.level;
+    instance() = std::move(log);
+}
+
+void shut_down_log() {
+    if (!instance()) return;
+    instance()->queue.reset();  // the logger holds it weakly: this writes what is queued and joins
+    instance().reset();
+    std::fflush(stderr);
+}
+
+bool log_enabled(Level level) {
+    return level != Level::off && level >= threshold.load(std::memory_order_relaxed);
+}
+
+void log_line(Level level, std::string_view component, std::string_view message) {
+    if (!log_enabled(level)) return;
+    const auto now = std::chrono::system_clock::now();
+    Log* const log = instance().get();
+    if (log == nullptr) {
+        write_console(format_line(LogFormat::text, now, level, component, message));
+        return;
+    }
+    const std::string line = format_line(log->format, now, level, component, message);
+    log->logger->log(now, spdlog::source_loc{}, spdlog::level::info,
+                     spdlog::string_view_t(line.data(), line.size()));
+}
+
+bool LogLimiter::admit(std::chrono::steady_clock::time_point now, std::uint64_t& suppressed) {
+    if (now < next_) {
+        ++held_back_;
+        return false;
+    }
+    suppressed = held_back_;
+    held_back_ = 0;
+    next_ = now + period_;
+    return true;
+}
+
+}  // namespace hpb::ops
