@@ -28,6 +28,7 @@ namespace hpb {
 
 /// @return the candidate that a person most likely meant by `word` (small edit distance, ignoring
 /// case), or empty when none is near.
-[[nodiscard]] std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
+[[nodiscard]] std::string_view nearest(std::string_view word,
+                                       std::span<const std::string_view> candidates);
 
 }  // namespace hpb

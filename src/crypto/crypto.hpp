@@ -1,5 +1,5 @@
-// crypto: the few primitives that the protocols name, all of them OpenSSL's. No cryptography of our own.
-// Stateless functions, safe from any thread. SAS tokens live in hc, TLS in net.
+// crypto: the few primitives that the protocols name, all of them OpenSSL's. No cryptography of our
+// own. Stateless functions, safe from any thread. SAS tokens live in hc, TLS in net.
 #pragma once
 
 #include <array>

@@ -8,9 +8,11 @@ namespace hpb::v1 {
 
 std::string ConnectionId::to_string() const {
     // The first three fields are little-endian on the wire and big-endian on display.
-    constexpr std::array<std::size_t, 16> kDisplay = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
+    constexpr std::array<std::size_t, 16> kDisplay = {3, 2, 1,  0,  5,  4,  7,  6,
+                                                      8, 9, 10, 11, 12, 13, 14, 15};
     std::array<std::byte, 16> shown{};
-    std::transform(kDisplay.begin(), kDisplay.end(), shown.begin(), [&](std::size_t i) { return bytes[i]; });
+    std::transform(kDisplay.begin(), kDisplay.end(), shown.begin(),
+                   [&](std::size_t i) { return bytes[i]; });
     return crypto::hex(shown);
 }
 
@@ -56,7 +58,10 @@ std::optional<FrameDecoder::Piece> FrameDecoder::next(ByteSpan& in) {
     }
     const std::size_t n = std::min(payload_left_, in.size());
     if (n == 0 && payload_left_ != 0) return std::nullopt;
-    Piece piece{.id = id_, .payload = in.first(n), .frame_start = !started_, .frame_end = n == payload_left_};
+    Piece piece{.id = id_,
+                .payload = in.first(n),
+                .frame_start = !started_,
+                .frame_end = n == payload_left_};
     in = in.subspan(n);
     payload_left_ -= n;
     started_ = true;

@@ -1,5 +1,6 @@
-// v1: the existing Hybrid Port Bridge's format between the agents (docs/protocol.md, "v1"), sans-IO.
-// Not here: sockets and policy (agent). One decoder per channel and direction; not thread-safe.
+// v1: the existing Hybrid Port Bridge's format between the agents (docs/protocol.md, "v1"),
+// sans-IO. Not here: sockets and policy (agent). One decoder per channel and direction; not
+// thread-safe.
 #pragma once
 
 #include <array>
@@ -35,7 +36,8 @@ inline constexpr std::size_t kMaxSentPayload = 65518;
 /// @param payload_size  1..kMaxSentPayload: an empty frame harms an original peer.
 void encode_frame_header(std::byte* out, const ConnectionId& id, std::size_t payload_size);
 
-/// Collects the preamble from any chunking. Flags and the reserved length are ignored, as in the original.
+/// Collects the preamble from any chunking. Flags and the reserved length are ignored, as in the
+/// original.
 class PreambleDecoder {
 public:
     /// Moves `in` behind what it used. @return the configuration key once all 8 bytes are there.
@@ -54,13 +56,14 @@ public:
         ConnectionId id;
         ByteSpan payload;          ///< within the input; may be a part of the frame's payload
         bool frame_start = false;  ///< first piece of its frame
-        bool frame_end = false;    ///< last piece; an empty frame gives one empty piece that is both
+        bool frame_end = false;  ///< last piece; an empty frame gives one empty piece that is both
     };
 
     /// Moves `in` behind what it used. @return nullopt when the input is used up.
     [[nodiscard]] std::optional<Piece> next(ByteSpan& in);
 
-    /// True while a frame (its header included) has begun and not ended: the channel's end truncates it.
+    /// True while a frame (its header included) has begun and not ended: the channel's end
+    /// truncates it.
     [[nodiscard]] bool in_frame() const { return header_have_ != 0; }
 
 private:
@@ -76,8 +79,8 @@ private:
 template <>
 struct std::hash<hpb::v1::ConnectionId> {
     std::size_t operator()(const hpb::v1::ConnectionId& id) const noexcept {
-        // The ids are random, but a peer chooses them: mix both halves so that it cannot pick one bucket
-        // with the low bytes alone. Tables of ids are bounded in any case.
+        // The ids are random, but a peer chooses them: mix both halves so that it cannot pick one
+        // bucket with the low bytes alone. Tables of ids are bounded in any case.
         const auto a = hpb::load_le<std::uint64_t>(id.bytes.data());
         const auto b = hpb::load_le<std::uint64_t>(id.bytes.data() + 8);
         return static_cast<std::size_t>((a ^ (b * 0x9e3779b97f4a7c15ULL)) * 0xff51afd7ed558ccdULL);

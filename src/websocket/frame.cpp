@@ -7,21 +7,32 @@
 namespace hpb::websocket {
 
 boost::system::error_code make_error_code(errc e) {
-    static const ErrorCategory category{"websocket", [](int value) -> const char* {
-        switch (static_cast<errc>(value)) {
-            case errc::reserved_bits: return "WebSocket frame has reserved bits set";
-            case errc::unknown_opcode: return "WebSocket frame has an unknown opcode";
-            case errc::bad_masking: return "WebSocket frame is masked by the wrong side";
-            case errc::bad_length: return "WebSocket frame has an invalid length";
-            case errc::bad_fragmentation: return "WebSocket fragments are out of sequence";
-            case errc::bad_control_frame: return "WebSocket control frame is fragmented or too long";
-            case errc::bad_close_payload: return "WebSocket Close has an invalid code or reason";
-            case errc::message_too_large: return "WebSocket message is larger than allowed";
-            case errc::bad_handshake: return "invalid WebSocket handshake";
-            case errc::handshake_refused: return "WebSocket handshake refused";
-        }
-        return "unknown WebSocket error";
-    }};
+    static const ErrorCategory category{
+        "websocket", [](int value) -> const char* {
+            switch (static_cast<errc>(value)) {
+                case errc::reserved_bits:
+                    return "WebSocket frame has reserved bits set";
+                case errc::unknown_opcode:
+                    return "WebSocket frame has an unknown opcode";
+                case errc::bad_masking:
+                    return "WebSocket frame is masked by the wrong side";
+                case errc::bad_length:
+                    return "WebSocket frame has an invalid length";
+                case errc::bad_fragmentation:
+                    return "WebSocket fragments are out of sequence";
+                case errc::bad_control_frame:
+                    return "WebSocket control frame is fragmented or too long";
+                case errc::bad_close_payload:
+                    return "WebSocket Close has an invalid code or reason";
+                case errc::message_too_large:
+                    return "WebSocket message is larger than allowed";
+                case errc::bad_handshake:
+                    return "invalid WebSocket handshake";
+                case errc::handshake_refused:
+                    return "WebSocket handshake refused";
+            }
+            return "unknown WebSocket error";
+        }};
     return {static_cast<int>(e), category};
 }
 
@@ -98,7 +109,9 @@ std::string encode_control(Opcode opcode, ByteSpan payload, Role sender, const M
 std::string encode_close_payload(std::uint16_t code, std::string_view reason) {
     if (code == 0) return {};
     std::size_t size = std::min(reason.size(), kMaxControlPayload - 2);
-    const auto is_continuation = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
+    const auto is_continuation = [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
+    };
     while (size < reason.size() && size > 0 && is_continuation(reason[size])) --size;
     std::string out(2, '\0');
     store_be(reinterpret_cast<std::byte*>(out.data()), code);
@@ -112,8 +125,8 @@ Result<ClosePayload> parse_close_payload(ByteSpan payload) {
     ClosePayload close{.code = load_be<std::uint16_t>(payload.data()),
                        .reason = std::string(as_text(payload.subspan(2)))};
     // RFC 6455 section 7.4: what may stand on the wire.
-    const bool assigned = (close.code >= 1000 && close.code <= 1003) ||
-                          (close.code >= 1007 && close.code <= 1014);
+    const bool assigned =
+        (close.code >= 1000 && close.code <= 1003) || (close.code >= 1007 && close.code <= 1014);
     const bool open_range = close.code >= 3000 && close.code <= 4999;
     if (!assigned && !open_range) return errc::bad_close_payload;
     return close;
@@ -149,9 +162,8 @@ Result<bool> Decoder::read_header(MutableByteSpan& in) {
     const std::size_t size = 2 + length_size + (masked ? 4 : 0);
     if (!fill_to(size)) return false;
 
-    frame_ = FrameHeader{.fin = (first & 0x80) != 0,
-                         .opcode = static_cast<Opcode>(first & 0x0f),
-                         .masked = masked};
+    frame_ = FrameHeader{
+        .fin = (first & 0x80) != 0, .opcode = static_cast<Opcode>(first & 0x0f), .masked = masked};
     frame_.length = length_size == 2   ? load_be<std::uint16_t>(header_.data() + 2)
                     : length_size == 8 ? load_be<std::uint64_t>(header_.data() + 2)
                                        : short_length;
@@ -216,8 +228,11 @@ Decoder::Event Decoder::take_control(MutableByteSpan& in) {
     in_frame_ = false;
     const MutableByteSpan payload{control_.data(), size};
     if (frame_.masked) apply_mask(payload, frame_.mask);
-    return {.kind = Kind::control, .opcode = frame_.opcode, .message_start = true,
-            .message_end = true, .payload = payload};
+    return {.kind = Kind::control,
+            .opcode = frame_.opcode,
+            .message_start = true,
+            .message_end = true,
+            .payload = payload};
 }
 
 }  // namespace hpb::websocket

@@ -63,7 +63,8 @@ struct FrameHeader {
 /// @return the size of the header that encode_header() writes for a payload of `length` bytes.
 [[nodiscard]] std::size_t header_size(std::uint64_t length, bool masked);
 
-/// Writes the shortest form of `header`. @param out has room for kMaxHeaderSize. @return bytes written.
+/// Writes the shortest form of `header`. @param out has room for kMaxHeaderSize. @return bytes
+/// written.
 std::size_t encode_header(std::byte* out, const FrameHeader& header);
 
 /// XORs `data` with the key; data[0] is byte `offset` of the frame's payload.
@@ -125,9 +126,9 @@ private:
     Role self_;
     bool in_frame_ = false;
     FrameHeader frame_;
-    std::uint64_t frame_read_ = 0;                   // payload bytes of this frame given out so far
-    bool message_begun_ = false;                     // a piece of this message has been given out
-    Opcode message_opcode_ = Opcode::continuation;   // continuation: between messages
+    std::uint64_t frame_read_ = 0;                  // payload bytes of this frame given out so far
+    bool message_begun_ = false;                    // a piece of this message has been given out
+    Opcode message_opcode_ = Opcode::continuation;  // continuation: between messages
     std::array<std::byte, kMaxHeaderSize> header_{};
     std::size_t header_have_ = 0;
     std::array<std::byte, kMaxControlPayload> control_{};

@@ -12,15 +12,18 @@ namespace {
 
 constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-Error bad_handshake(std::string detail) { return {errc::bad_handshake, std::move(detail)}; }
+Error bad_handshake(std::string detail) {
+    return {errc::bad_handshake, std::move(detail)};
+}
 
 bool is_valid_key(std::string_view key) {
-    // hyco-ws sends the base64 of a text that is not 16 bytes long, so only the alphabet is checked.
+    // hyco-ws sends the base64 of a text that is not 16 bytes long, so only the alphabet is
+    // checked.
     const bool sized = key.size() >= 4 && key.size() <= 128;
     return sized && std::all_of(key.begin(), key.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
-               c == '/' || c == '=';
-    });
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '+' || c == '/' || c == '=';
+           });
 }
 
 }  // namespace
@@ -42,7 +45,8 @@ bool is_upgrade(const http::RequestHead& request) {
 }
 
 Result<void> check_upgrade_request(const http::RequestHead& request) {
-    if (request.method != "GET") return bad_handshake("a WebSocket upgrade has to be a GET request");
+    if (request.method != "GET")
+        return bad_handshake("a WebSocket upgrade has to be a GET request");
     if (!request.headers.has_token("Connection", "upgrade")) {
         return bad_handshake("the header Connection: Upgrade is missing");
     }
@@ -60,7 +64,8 @@ http::ResponseHead make_upgrade_response(const http::RequestHead& request,
     http::ResponseHead response{.status = 101, .reason = "Switching Protocols", .headers = {}};
     response.headers.add("Connection", "Upgrade");
     response.headers.add("Upgrade", "websocket");
-    response.headers.add("Sec-WebSocket-Accept", accept_key(request.headers.get("Sec-WebSocket-Key")));
+    response.headers.add("Sec-WebSocket-Accept",
+                         accept_key(request.headers.get("Sec-WebSocket-Key")));
     if (!subprotocol.empty()) response.headers.add("Sec-WebSocket-Protocol", subprotocol);
     return response;
 }

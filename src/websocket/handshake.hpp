@@ -15,7 +15,8 @@ namespace hpb::websocket {
 /// 16 random bytes in base64 (RFC 6455 section 4.1, item 7).
 [[nodiscard]] std::string make_key();
 
-/// True if the request wants to become a WebSocket; whether it may is check_upgrade_request()'s word.
+/// True if the request wants to become a WebSocket; whether it may is check_upgrade_request()'s
+/// word.
 [[nodiscard]] bool is_upgrade(const http::RequestHead& request);
 
 /// @return an error that says which requirement of RFC 6455 section 4.2.1 is not met.

@@ -1,0 +1,40 @@
+// net: sockets, TLS, WebSocket connections and dialling, as coroutines on Boost.Asio. It moves
+// bytes and keeps time; what the bytes mean is decided in the cores below it and in relay and agent
+// above it. Every object belongs to one io_context with one thread and is only touched there.
+#pragma once
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <memory>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+
+namespace hpb::net {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using tcp = asio::ip::tcp;
+using Clock = std::chrono::steady_clock;
+using error_code = boost::system::error_code;
+
+/// Completion token: `auto [error, ...] = co_await op(kAsTuple)`, never a throw.
+inline constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
+
+/// Starts a coroutine that nobody joins. The object it works on has to be kept alive by what the
+/// coroutine owns (a shared_ptr parameter); it must not throw for what a peer does.
+template <class Executor>
+void spawn(const Executor& executor, awaitable<void> coroutine) {
+    asio::co_spawn(executor, std::move(coroutine), asio::detached);
+}
+
+}  // namespace hpb::net

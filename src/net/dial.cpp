@@ -1,0 +1,215 @@
+#include "net/dial.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "crypto/crypto.hpp"
+#include "http/message.hpp"
+#include "net/signal.hpp"
+#include "net/slab.hpp"
+
+namespace hpb::net {
+namespace {
+
+/// RFC 8305 section 5, "Connection Attempt Delay".
+constexpr std::chrono::milliseconds kAttemptDelay{250};
+/// Addresses of one name that are tried; a name with more is misconfigured.
+constexpr std::size_t kMaxAddresses = 16;
+constexpr std::size_t kMaxProxyHead = 16 * 1024;
+
+/// Connection attempts to several addresses, the first success wins. Shared by the dialling
+/// coroutine and the handlers of attempts, which may finish after it went on.
+struct Race : std::enable_shared_from_this<Race> {
+    explicit Race(const asio::any_io_executor& e) : executor(e), changed(e) {}
+
+    void start(const tcp::endpoint& address) {
+        auto socket = std::make_shared<tcp::socket>(executor);
+        sockets.push_back(socket);
+        ++running;
+        socket->async_connect(address, [self = shared_from_this(), socket](error_code error) {
+            --self->running;
+            if (!error && !self->winner && !self->over) {
+                self->winner = std::move(*socket);
+            } else if (error && error != asio::error::operation_aborted) {
+                self->last_error = error;
+            }
+            self->changed.notify_all();
+        });
+    }
+
+    void cancel() {
+        over = true;
+        for (const auto& socket : sockets) {
+            error_code ignored;
+            if (socket->is_open()) socket->close(ignored);
+        }
+    }
+
+    asio::any_io_executor executor;
+    Signal changed;
+    std::vector<std::shared_ptr<tcp::socket>> sockets;
+    std::optional<tcp::socket> winner;
+    std::size_t running = 0;
+    bool over = false;
+    error_code last_error;
+};
+
+// Alternates between the families, beginning with the resolver's first choice (RFC 8305 section 4).
+std::vector<tcp::endpoint> interleave(const tcp::resolver::results_type& found) {
+    std::vector<tcp::endpoint> first;
+    std::vector<tcp::endpoint> second;
+    for (const auto& entry : found) {
+        const auto address = entry.endpoint();
+        const bool same = first.empty() || first.front().protocol() == address.protocol();
+        (same ? first : second).push_back(address);
+    }
+    std::vector<tcp::endpoint> order;
+    for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
+        if (i < first.size()) order.push_back(first[i]);
+        if (i < second.size()) order.push_back(second[i]);
+    }
+    order.resize(std::min(order.size(), kMaxAddresses));
+    return order;
+}
+
+awaitable<Result<tcp::resolver::results_type>> resolve(std::string host, std::uint16_t port,
+                                                       Clock::time_point deadline) {
+    // The resolver's thread cannot be interrupted, so the answer is waited for apart from it.
+    struct Lookup {
+        explicit Lookup(const asio::any_io_executor& e) : resolver(e), done(e) {}
+        tcp::resolver resolver;
+        Signal done;
+        bool finished = false;
+        error_code error;
+        tcp::resolver::results_type results;
+    };
+    const auto executor = co_await asio::this_coro::executor;
+    const auto lookup = std::make_shared<Lookup>(executor);
+    lookup->resolver.async_resolve(host, std::to_string(port), tcp::resolver::numeric_service,
+                                   [lookup](error_code error, tcp::resolver::results_type results) {
+                                       lookup->finished = true;
+                                       lookup->error = error;
+                                       lookup->results = std::move(results);
+                                       lookup->done.notify_all();
+                                   });
+    while (!lookup->finished && Clock::now() < deadline)
+        (void)co_await lookup->done.wait_until(deadline);
+    if (!lookup->finished) {
+        lookup->resolver.cancel();
+        co_return Error(errc::timed_out,
+                        "the name " + host + " could not be resolved in time; check DNS");
+    }
+    if (lookup->error) {
+        co_return Error(lookup->error, "the name " + host + " cannot be resolved (" +
+                                           lookup->error.message() + ")");
+    }
+    co_return std::move(lookup->results);
+}
+
+awaitable<Result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port,
+                                           Clock::time_point deadline) {
+    const std::string where = host_port(host, port);
+    auto found = co_await resolve(host, port, deadline);
+    if (!found) co_return found.error().with_context("cannot reach " + where);
+
+    const auto executor = co_await asio::this_coro::executor;
+    const auto race = std::make_shared<Race>(executor);
+    const auto addresses = interleave(*found);
+    for (std::size_t next = 0; !race->winner && Clock::now() < deadline;) {
+        if (next < addresses.size()) {
+            race->start(addresses[next++]);
+        } else if (race->running == 0) {
+            break;
+        }
+        const std::size_t running = race->running;
+        const auto delay_over = Clock::now() + kAttemptDelay;
+        const auto until = next < addresses.size() ? std::min(delay_over, deadline) : deadline;
+        while (!race->winner && race->running == running && Clock::now() < until) {
+            (void)co_await race->changed.wait_until(until);
+        }
+    }
+    race->cancel();
+    if (race->winner) co_return std::move(*race->winner);
+    if (race->last_error) {
+        co_return Error(race->last_error,
+                        "cannot reach " + where + ": " + to_lower(race->last_error.message()));
+    }
+    co_return Error(errc::timed_out, "cannot reach " + where + ": no answer in time");
+}
+
+awaitable<Result<void>> connect_through(Stream& stream, const Proxy& proxy, std::string where) {
+    http::RequestHead request;
+    request.method = "CONNECT";
+    request.target = where;
+    request.headers.add("Host", where);
+    if (!proxy.user.empty()) {
+        const std::string login = proxy.user + ":" + proxy.password;
+        request.headers.add("Proxy-Authorization",
+                            "Basic " + crypto::base64_encode(as_bytes(login)));
+    }
+    const std::string context = "proxy " + host_port(proxy.host, proxy.port);
+    const std::string head = http::serialize(request);
+    const auto sent = co_await stream.write(as_bytes(head));
+    if (!sent) co_return sent.error().with_context(context);
+
+    http::ResponseParser parser(http::ResponseParser::Body::none, kMaxProxyHead, 0);
+    // Byte by byte is not needed: nothing may follow the head before we speak.
+    Slab slab = Slab::take();
+    while (!parser.done()) {
+        const auto read = co_await stream.read_some(slab.span());
+        if (!read) co_return read.error().with_context(context);
+        if (*read == 0)
+            co_return Error(asio::error::eof,
+                            context + ": closed the connection without an answer");
+        const auto taken = parser.put(slab.span().first(*read));
+        if (!taken) co_return taken.error().with_context(context);
+    }
+    const auto answer = parser.take_head();
+    if (answer.status / 100 == 2) co_return Result<void>();
+    const std::string status = std::to_string(answer.status) + " " + printable(answer.reason);
+    if (answer.status == 407) {
+        co_return Error(errc::not_permitted,
+                        context + " wants a user and password (" + status +
+                            "); put them into the proxy's URL: http://user:password@host:port");
+    }
+    co_return Error(errc::not_permitted,
+                    context + " refused the connection to " + where + ": " + status);
+}
+
+}  // namespace
+
+std::string host_port(const std::string& host, std::uint16_t port) {
+    const bool v6 = host.find(':') != std::string::npos;
+    return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+awaitable<Result<Stream>> dial(std::string host, std::uint16_t port, DialOptions options) {
+    const auto deadline = Clock::now() + options.timeout;
+    const std::string where = host_port(host, port);
+    const std::string tcp_host = options.proxy != nullptr ? options.proxy->host : host;
+    const std::uint16_t tcp_port = options.proxy != nullptr ? options.proxy->port : port;
+    auto socket = co_await connect_tcp(tcp_host, tcp_port, deadline);
+    if (!socket) co_return socket.error();
+
+    Stream stream(std::move(*socket));
+    stream.set_options();
+    std::optional<Error> failure;
+    {
+        Deadline limit(stream, deadline - Clock::now());
+        if (options.proxy != nullptr) {
+            const auto through = co_await connect_through(stream, *options.proxy, where);
+            if (!through) failure = through.error();
+        }
+        if (!failure && options.tls != nullptr) {
+            SslPtr ssl = options.tls->make(host);
+            const auto secured = co_await stream.handshake(std::move(ssl));
+            if (!secured) failure = explain_handshake_failure(stream.ssl(), where, secured.error());
+        }
+        if (failure && limit.expired())
+            failure = Error(errc::timed_out, where + " did not answer in time");
+    }
+    if (failure) co_return *failure;
+    co_return std::move(stream);
+}
+
+}  // namespace hpb::net

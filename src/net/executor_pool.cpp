@@ -1,0 +1,38 @@
+#include "net/executor_pool.hpp"
+
+#include <algorithm>
+
+namespace hpb::net {
+
+ExecutorPool::ExecutorPool(unsigned threads) {
+    const unsigned count =
+        threads != 0 ? threads : std::max(1u, std::thread::hardware_concurrency());
+    for (unsigned i = 0; i < count; ++i) {
+        contexts_.push_back(std::make_unique<asio::io_context>(1));
+        guards_.push_back(asio::make_work_guard(*contexts_.back()));
+    }
+}
+
+ExecutorPool::~ExecutorPool() {
+    stop();
+    for (auto& thread : threads_) thread.join();
+}
+
+void ExecutorPool::run() {
+    for (std::size_t i = 1; i < contexts_.size(); ++i) {
+        threads_.emplace_back([this, i] { contexts_[i]->run(); });
+    }
+    contexts_.front()->run();
+    for (auto& thread : threads_) thread.join();
+    threads_.clear();
+}
+
+void ExecutorPool::stop() {
+    for (auto& context : contexts_) context->stop();
+}
+
+asio::io_context& ExecutorPool::next() {
+    return *contexts_[turn_.fetch_add(1, std::memory_order_relaxed) % contexts_.size()];
+}
+
+}  // namespace hpb::net

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "net/signal.hpp"
+#include "net/stream.hpp"
+#include "websocket/frame.hpp"
+
+namespace hpb::net {
+
+/// The sending half of a WebSocket connection: serialises data frames of several coroutines and
+/// lets control frames in between. Bound: kMaxPendingControl bytes of control frames, no data.
+///
+/// The owner keeps writer and stream alive (shared_from_this of its state) while `flush` runs.
+class FrameWriter {
+public:
+    /// A Ping flood is answered by the latest Pongs that fit (RFC 6455 section 5.5.3 asks for the
+    /// last one).
+    static constexpr std::size_t kMaxPendingControl = 1024;
+
+    FrameWriter(Stream& stream, websocket::Role role);
+
+    /// Writes bytes that are whole frames, in turn. Fails once Close is on its way.
+    [[nodiscard]] awaitable<Result<void>> write(ByteSpan frames);
+
+    /// Queues a control frame behind the frame that is being written, and writes it now if none is.
+    /// @return true if flush() has to be run to get it out.
+    [[nodiscard]] bool queue_control(websocket::Opcode opcode, ByteSpan payload);
+
+    /// Writes queued control frames, waiting as long as it takes.
+    [[nodiscard]] awaitable<Result<void>> flush();
+
+    [[nodiscard]] bool close_queued() const { return close_queued_; }
+    [[nodiscard]] bool busy() const { return busy_; }
+    /// Waits until no write is under way.
+    [[nodiscard]] awaitable<void> idle();
+
+private:
+    [[nodiscard]] awaitable<Result<void>> write_pending_control();
+    void leave();
+
+    Stream& stream_;
+    websocket::Role role_;
+    Signal turn_;
+    bool busy_ = false;
+    bool close_queued_ = false;
+    bool failed_ = false;
+    std::string control_;  // encoded frames, the first one perhaps begun
+};
+
+}  // namespace hpb::net

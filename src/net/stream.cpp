@@ -1,0 +1,247 @@
+#include "net/stream.hpp"
+
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+
+#include "net/slab.hpp"
+
+namespace hpb::net {
+namespace {
+
+constexpr int kKeepAliveIdleSeconds = 30;
+constexpr int kKeepAliveIntervalSeconds = 10;
+constexpr int kKeepAliveProbes = 3;
+
+const Error kWouldBlock{asio::error::would_block};
+
+Error system_error_now() {
+    return {error_code(errno, boost::system::system_category())};
+}
+
+void set_int_option(int fd, int level, int name, int value) {
+    // A missing option makes the connection less good, not wrong.
+    (void)::setsockopt(fd, level, name, &value, sizeof value);
+}
+
+}  // namespace
+
+Stream::Stream(tcp::socket socket) : socket_(std::move(socket)) {
+    error_code ignored;
+    socket_.native_non_blocking(true, ignored);
+}
+
+void Stream::set_options() {
+    const int fd = socket_.native_handle();
+    set_int_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_int_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_int_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
+    set_int_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
+    set_int_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+}
+
+awaitable<Result<void>> Stream::wait(Want want) {
+    const auto type = want == Want::read ? tcp::socket::wait_read : tcp::socket::wait_write;
+    auto [error] = co_await socket_.async_wait(type, kAsTuple);
+    if (error) co_return Error(error);
+    co_return Result<void>();
+}
+
+awaitable<Result<void>> Stream::wait_readable() {
+    return wait(read_wants_);
+}
+
+Error Stream::ssl_error(int result) {
+    const int why = SSL_get_error(ssl_.get(), result);
+    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return kWouldBlock;
+    if (why == SSL_ERROR_SYSCALL) {
+        if (errno != 0) return system_error_now();
+        return Error(asio::error::connection_reset);
+    }
+    const unsigned long code = ERR_peek_error();
+    const char* reason = ERR_reason_error_string(code);
+    ERR_clear_error();
+    return {asio::error::connection_aborted,
+            std::string("TLS: ") + (reason != nullptr ? reason : "failed")};
+}
+
+awaitable<Result<void>> Stream::handshake(SslPtr ssl) {
+    ssl_ = std::move(ssl);
+    SSL_set_fd(ssl_.get(), socket_.native_handle());
+    for (;;) {
+        ERR_clear_error();
+        errno = 0;
+        const int result = SSL_do_handshake(ssl_.get());
+        if (result == 1) co_return Result<void>();
+        const Want want = SSL_want_write(ssl_.get()) ? Want::write : Want::read;
+        const Error error = ssl_error(result);
+        if (error.code() != asio::error::would_block) co_return error;
+        const auto ready = co_await wait(want);
+        if (!ready) co_return ready.error();
+    }
+}
+
+Result<std::size_t> Stream::try_read(MutableByteSpan into) {
+    if (!ssl_) {
+        const auto n = ::recv(socket_.native_handle(), into.data(), into.size(), 0);
+        if (n >= 0) return static_cast<std::size_t>(n);
+        if (errno == EAGAIN || errno == EINTR) return kWouldBlock;
+        return system_error_now();
+    }
+    // Several records may be waiting; each SSL_read gives one at most.
+    std::size_t total = 0;
+    while (total < into.size()) {
+        std::size_t n = 0;
+        ERR_clear_error();
+        errno = 0;
+        const int result = SSL_read_ex(ssl_.get(), into.data() + total, into.size() - total, &n);
+        if (result == 1) {
+            total += n;
+            continue;
+        }
+        if (total > 0) break;  // what ended the loop shows again on the next call
+        if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN) return std::size_t{0};
+        read_wants_ = SSL_want_write(ssl_.get()) ? Want::write : Want::read;
+        return ssl_error(result);
+    }
+    return total;
+}
+
+awaitable<Result<std::size_t>> Stream::read_some(MutableByteSpan into) {
+    for (;;) {
+        auto read = try_read(into);
+        if (read || read.error().code() != asio::error::would_block) co_return read;
+        const auto ready = co_await wait(read_wants_);
+        if (!ready) co_return ready.error();
+    }
+}
+
+Result<std::size_t> Stream::try_write(ByteSpan data) {
+    if (!ssl_) {
+        const auto n = ::send(socket_.native_handle(), data.data(), data.size(), MSG_NOSIGNAL);
+        if (n >= 0) return static_cast<std::size_t>(n);
+        if (errno == EAGAIN || errno == EINTR) return std::size_t{0};
+        return system_error_now();
+    }
+    std::size_t total = 0;
+    while (total < data.size()) {
+        std::size_t n = 0;
+        ERR_clear_error();
+        errno = 0;
+        const int result = SSL_write_ex(ssl_.get(), data.data() + total, data.size() - total, &n);
+        if (result == 1) {
+            total += n;
+            continue;
+        }
+        write_wants_ = SSL_want_read(ssl_.get()) ? Want::read : Want::write;
+        const Error error = ssl_error(result);
+        if (error.code() != asio::error::would_block) return error;
+        break;
+    }
+    return total;
+}
+
+awaitable<Result<void>> Stream::write(ByteSpan data) {
+    while (!data.empty()) {
+        const auto written = try_write(data);
+        if (!written) co_return written.error();
+        data = data.subspan(*written);
+        if (data.empty()) break;
+        const auto ready = co_await wait(ssl_ ? write_wants_ : Want::write);
+        if (!ready) co_return ready.error();
+    }
+    co_return Result<void>();
+}
+
+void Stream::shutdown_send() {
+    if (ssl_ && SSL_is_init_finished(ssl_.get())) {
+        ERR_clear_error();
+        SSL_shutdown(ssl_.get());  // best effort: it does not fit if the peer has stopped reading
+    }
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+void Stream::interrupt() {
+    if (socket_.is_open()) ::shutdown(socket_.native_handle(), SHUT_RDWR);
+}
+
+void Stream::reset_on_close() {
+    if (!socket_.is_open()) return;
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    (void)::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+awaitable<void> Stream::close_gracefully(std::chrono::milliseconds limit) {
+    shutdown_send();
+    Deadline deadline(*this, limit);
+    Slab slab = Slab::take();
+    const std::size_t discard_limit = 256;  // reads: a peer that goes on sending is not waited for
+    for (std::size_t i = 0; i < discard_limit; ++i) {
+        const auto read = co_await read_some(slab.span());
+        if (!read || *read == 0) co_return;
+    }
+}
+
+tcp::endpoint Stream::remote_endpoint() const {
+    error_code ignored;
+    return socket_.remote_endpoint(ignored);
+}
+
+Stream::Detached::Detached(Detached&& other) noexcept
+    : ssl(std::move(other.ssl)), descriptor(std::exchange(other.descriptor, -1)), v6(other.v6) {}
+
+Stream::Detached& Stream::Detached::operator=(Detached&& other) noexcept {
+    std::swap(ssl, other.ssl);
+    std::swap(descriptor, other.descriptor);
+    std::swap(v6, other.v6);
+    return *this;
+}
+
+Stream::Detached::~Detached() {
+    if (descriptor >= 0) ::close(descriptor);
+}
+
+Stream::Detached Stream::detach() {
+    Detached connection;
+    error_code ignored;
+    connection.v6 = socket_.local_endpoint(ignored).protocol() == tcp::v6();
+    connection.ssl = std::move(ssl_);
+    connection.descriptor = socket_.release(ignored);
+    return connection;
+}
+
+Stream Stream::attach(const asio::any_io_executor& executor, Detached connection) {
+    tcp::socket socket(executor);
+    error_code error;
+    socket.assign(connection.v6 ? tcp::v6() : tcp::v4(), connection.descriptor, error);
+    // Only a full epoll table makes assign() fail; the stream then reports a closed socket to its
+    // user, and `connection` still owns the descriptor and closes it.
+    if (error) return Stream(std::move(socket));
+    connection.descriptor = -1;
+    Stream stream(std::move(socket));
+    stream.ssl_ = std::move(connection.ssl);
+    return stream;
+}
+
+Deadline::Deadline(Stream& stream, std::chrono::steady_clock::duration limit)
+    : timer_(stream.executor()),
+      expired_(std::make_shared<bool>(false)),
+      armed_(std::make_shared<bool>(true)) {
+    timer_.expires_after(limit);
+    timer_.async_wait([&stream, expired = expired_, armed = armed_](error_code error) {
+        if (error || !*armed) return;
+        *expired = true;
+        stream.interrupt();
+    });
+}
+
+Deadline::~Deadline() {
+    *armed_ = false;
+}
+
+}  // namespace hpb::net

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+
+#include "net/coro.hpp"
+
+namespace hpb::net {
+
+struct SslFree {
+    void operator()(SSL* ssl) const { SSL_free(ssl); }
+};
+using SslPtr = std::unique_ptr<SSL, SslFree>;
+
+/// A TCP connection, plain or under TLS. One reader and one writer at a time; both may be the same
+/// coroutine. TLS works directly on the socket, so an idle connection holds no record buffers.
+///
+/// A Stream is ended from outside by interrupt(), never by closing: the descriptor stays ours until
+/// the owner destroys the Stream, so it can't be another connection's by then.
+class Stream {
+public:
+    explicit Stream(tcp::socket socket);
+    Stream(Stream&&) noexcept = default;
+    Stream& operator=(Stream&&) noexcept = default;
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+    ~Stream() = default;
+
+    /// Runs the TLS handshake that `ssl` is prepared for. Bounded in time by the caller (Deadline).
+    [[nodiscard]] awaitable<Result<void>> handshake(SslPtr ssl);
+
+    /// @return bytes read; 0 at the end of the stream. try_read() gives would_block instead of
+    /// waiting.
+    [[nodiscard]] awaitable<Result<std::size_t>> read_some(MutableByteSpan into);
+    [[nodiscard]] Result<std::size_t> try_read(MutableByteSpan into);
+    /// After try_read() gave would_block: waits until another try makes sense.
+    [[nodiscard]] awaitable<Result<void>> wait_readable();
+
+    /// Writes all of `data`. A failed or interrupted write leaves the stream unusable.
+    [[nodiscard]] awaitable<Result<void>> write(ByteSpan data);
+    /// Writes what fits now. @return bytes taken, 0 if none. After a partial TLS write the rest
+    /// must be offered again unchanged.
+    [[nodiscard]] Result<std::size_t> try_write(ByteSpan data);
+
+    /// Ends our direction: TLS close_notify, then FIN.
+    void shutdown_send();
+    /// Makes every pending and later operation fail. Callable at any time on the owner's thread.
+    void interrupt();
+    /// The destructor will send RST instead of FIN, so that the peer cannot mistake this for a
+    /// clean end.
+    void reset_on_close();
+    /// Sends FIN and reads until the peer's end or the deadline, so that no RST overtakes what was
+    /// sent.
+    [[nodiscard]] awaitable<void> close_gracefully(std::chrono::milliseconds limit);
+
+    /// Unbuffered small writes and keep-alive probes (dead networks show within a minute when
+    /// idle).
+    void set_options();
+
+    [[nodiscard]] bool secure() const { return ssl_ != nullptr; }
+    [[nodiscard]] SSL* ssl() const { return ssl_.get(); }
+    [[nodiscard]] tcp::socket& socket() { return socket_; }
+    [[nodiscard]] asio::any_io_executor executor() { return socket_.get_executor(); }
+    [[nodiscard]] tcp::endpoint remote_endpoint() const;
+
+    /// A connection between threads: no coroutine may be using the Stream. See attach().
+    struct Detached {
+        SslPtr ssl;
+        int descriptor = -1;
+        bool v6 = false;
+
+        Detached() = default;
+        Detached(Detached&& other) noexcept;
+        Detached& operator=(Detached&& other) noexcept;
+        ~Detached();
+    };
+    [[nodiscard]] Detached detach();
+    [[nodiscard]] static Stream attach(const asio::any_io_executor& executor, Detached connection);
+
+private:
+    enum class Want { read, write };
+    [[nodiscard]] Error ssl_error(int result);
+    [[nodiscard]] awaitable<Result<void>> wait(Want want);
+
+    // The order matters: the SSL object uses the socket's descriptor and goes first.
+    tcp::socket socket_;
+    SslPtr ssl_;
+    Want read_wants_ = Want::read;
+    Want write_wants_ = Want::write;
+};
+
+/// Interrupts a stream when time is up, unless destroyed before.
+class Deadline {
+public:
+    Deadline(Stream& stream, std::chrono::steady_clock::duration limit);
+    ~Deadline();
+    Deadline(const Deadline&) = delete;
+    Deadline& operator=(const Deadline&) = delete;
+
+    [[nodiscard]] bool expired() const { return *expired_; }
+
+private:
+    asio::steady_timer timer_;
+    std::shared_ptr<bool> expired_;  // shared with the timer's handler, which may be queued already
+    std::shared_ptr<bool> armed_;
+};
+
+}  // namespace hpb::net

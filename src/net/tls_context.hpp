@@ -1,0 +1,67 @@
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+
+#include "base/error.hpp"
+#include "net/stream.hpp"
+
+namespace hpb::net {
+
+struct SslContextFree {
+    void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+};
+using SslContextPtr = std::unique_ptr<SSL_CTX, SslContextFree>;
+
+/// The relay's certificate and settings: TLS 1.2 and later. Made once, then shared by all threads.
+class TlsServerContext {
+public:
+    /// @return an error that names the file and what is wrong with it (missing, no PEM, key does
+    /// not fit …).
+    [[nodiscard]] static Result<TlsServerContext> from_files(const std::string& certificate_file,
+                                                             const std::string& key_file);
+    [[nodiscard]] static Result<TlsServerContext> from_pem(const std::string& certificate,
+                                                           const std::string& key);
+
+    /// A new server side of a connection.
+    [[nodiscard]] SslPtr make() const;
+
+private:
+    explicit TlsServerContext(SslContextPtr context) : context_(std::move(context)) {}
+    SslContextPtr context_;
+};
+
+/// What a dialling side trusts. Made once, then shared by all threads.
+class TlsClientContext {
+public:
+    /// @param ca_file  PEM file of the only CAs to trust; "": the system's store.
+    [[nodiscard]] static Result<TlsClientContext> create(const std::string& ca_file);
+    [[nodiscard]] static Result<TlsClientContext> from_pem(const std::string& ca_certificate);
+
+    /// A new client side that will insist on a certificate for `host` (name or IP literal) and
+    /// sends SNI for a name.
+    [[nodiscard]] SslPtr make(const std::string& host) const;
+
+private:
+    explicit TlsClientContext(SslContextPtr context) : context_(std::move(context)) {}
+    SslContextPtr context_;
+};
+
+/// Why the client side of a handshake failed, in words: each kind of certificate trouble says what
+/// to do.
+/// @param error  what handshake() returned.
+[[nodiscard]] Error explain_handshake_failure(SSL* ssl, const std::string& host,
+                                              const Error& error);
+
+/// True if `error` comes from a certificate that was not accepted: trying again will not help.
+[[nodiscard]] bool is_certificate_error(const Error& error);
+
+enum class tls_errc { certificate_not_accepted = 1, handshake_failed, bad_file };
+[[nodiscard]] boost::system::error_code make_error_code(tls_errc e);
+
+}  // namespace hpb::net
+
+template <>
+struct boost::system::is_error_code_enum<hpb::net::tls_errc> : std::true_type {};

@@ -1,0 +1,215 @@
+#include "net/websocket.hpp"
+
+#include <algorithm>
+
+#include "net/frame_writer.hpp"
+#include "net/mask_keys.hpp"
+#include "net/slab.hpp"
+
+namespace hpb::net {
+
+using websocket::Opcode;
+
+struct WebSocket::State : std::enable_shared_from_this<WebSocket::State> {
+    State(Stream s, websocket::Role r, ByteSpan early)
+        : stream(std::move(s)),
+          role(r),
+          decoder(r),
+          writer(stream, r),
+          last_received(Clock::now()) {
+        if (early.empty()) return;
+        // Callers read at most a slab behind a handshake.
+        slab = Slab::take();
+        unread = slab.span().first(std::min(early.size(), Slab::kSize));
+        std::copy_n(early.begin(), unread.size(), unread.begin());
+    }
+
+    void send_control(Opcode opcode, ByteSpan payload) {
+        if (!writer.queue_control(opcode, payload)) return;
+        spawn(stream.executor(), flush(shared_from_this()));
+    }
+
+    static awaitable<void> flush(std::shared_ptr<State> self) {
+        (void)co_await self->writer.flush();
+    }
+
+    /// Reads what there is, without holding a buffer while waiting.
+    awaitable<Result<void>> fill() {
+        for (;;) {
+            slab = Slab::take();
+            const auto read = stream.try_read(slab.span());
+            if (read && *read > 0) {
+                unread = slab.span().first(*read);
+                last_received = Clock::now();
+                co_return Result<void>();
+            }
+            slab.release();
+            if (read)
+                co_return Error(asio::error::eof, "the peer ended the connection without a Close");
+            if (read.error().code() != asio::error::would_block) co_return read.error();
+            const auto ready = co_await stream.wait_readable();
+            if (!ready) co_return ready.error();
+        }
+    }
+
+    /// @return false after a Close.
+    Result<bool> on_control(const websocket::Decoder::Event& event) {
+        if (event.opcode == Opcode::ping) {
+            peer_pings = true;
+            send_control(Opcode::pong, event.payload);
+        } else if (event.opcode == Opcode::close) {
+            const auto payload = websocket::parse_close_payload(event.payload);
+            if (!payload) return payload.error();
+            close_received = *payload;
+            send_control(Opcode::close, event.payload);
+            return false;
+        }
+        return true;
+    }
+
+    Stream stream;
+    websocket::Role role;
+    websocket::Decoder decoder;
+    FrameWriter writer;
+    Slab slab;
+    MutableByteSpan unread;
+    std::optional<websocket::ClosePayload> close_received;
+    Clock::time_point last_received;
+    bool peer_pings = false;
+};
+
+WebSocket::WebSocket(Stream stream, websocket::Role role, ByteSpan early)
+    : state_(std::make_shared<State>(std::move(stream), role, early)) {}
+
+WebSocket::~WebSocket() {
+    if (state_) state_->stream.interrupt();
+}
+
+awaitable<Result<std::optional<WebSocket::Piece>>> WebSocket::receive() {
+    const auto state = state_;  // the handle may be moved or destroyed while this waits
+    for (;;) {
+        if (state->close_received) co_return std::optional<Piece>();
+        while (!state->unread.empty()) {
+            const auto event = state->decoder.next(state->unread);
+            if (!event) {
+                const std::string payload = websocket::encode_close_payload(
+                    websocket::close_code_for(event.error()), event.error().message());
+                state->send_control(Opcode::close, as_bytes(payload));
+                co_return event.error();
+            }
+            if (event->kind == websocket::Decoder::Kind::control) {
+                const auto going_on = state->on_control(*event);
+                if (!going_on) co_return going_on.error();
+                if (!*going_on) co_return std::optional<Piece>();
+            } else if (event->kind == websocket::Decoder::Kind::data) {
+                std::optional<Piece> piece(std::in_place);
+                piece->opcode = event->opcode;
+                piece->message_start = event->message_start;
+                piece->message_end = event->message_end;
+                piece->payload = event->payload;
+                co_return piece;
+            }
+        }
+        state->slab.release();
+        const auto filled = co_await state->fill();
+        if (!filled) co_return filled.error();
+    }
+}
+
+awaitable<Result<std::optional<WebSocket::Message>>> WebSocket::receive_message(std::size_t limit) {
+    std::optional<Message> message(std::in_place);
+    for (;;) {
+        const auto piece = co_await receive();
+        if (!piece) co_return piece.error();
+        if (!*piece) co_return std::optional<Message>();
+        const Piece& part = **piece;
+        if (message->data.size() + part.payload.size() > limit) {
+            const Error error(websocket::errc::message_too_large);
+            send_close(websocket::close_code_for(error), error.message());
+            co_return error;
+        }
+        message->opcode = part.opcode;
+        message->data.append(as_text(part.payload));
+        if (part.message_end) co_return message;
+    }
+}
+
+awaitable<Result<void>> WebSocket::send(Opcode opcode, ByteSpan payload) {
+    const auto state = state_;
+    Slab slab = Slab::take();
+    std::vector<std::byte> large;  // only for messages that no slab holds: none on the data path
+    MutableByteSpan copy = slab.span();
+    if (payload.size() > copy.size()) {
+        large.resize(websocket::kMaxHeaderSize + payload.size());
+        copy = MutableByteSpan(large).subspan(websocket::kMaxHeaderSize);
+    }
+    copy = copy.first(payload.size());
+    std::copy(payload.begin(), payload.end(), copy.begin());
+    co_return co_await send_in_place(opcode, copy);
+}
+
+awaitable<Result<void>> WebSocket::send_in_place(Opcode opcode, MutableByteSpan payload) {
+    const auto state = state_;
+    websocket::FrameHeader header;
+    header.opcode = opcode;
+    header.length = payload.size();
+    header.masked = state->role == websocket::Role::client;
+    if (header.masked) {
+        header.mask = next_mask_key();
+        websocket::apply_mask(payload, header.mask);
+    }
+    const std::size_t size = websocket::header_size(header.length, header.masked);
+    std::byte* start = payload.data() - size;
+    websocket::encode_header(start, header);
+    const ByteSpan frame(start, size + payload.size());
+    co_return co_await state->writer.write(frame);
+}
+
+void WebSocket::send_close(std::uint16_t code, std::string_view reason) {
+    const std::string payload = websocket::encode_close_payload(code, reason);
+    state_->send_control(Opcode::close, as_bytes(payload));
+}
+
+void WebSocket::send_ping() {
+    state_->send_control(Opcode::ping, {});
+}
+void WebSocket::send_pong() {
+    state_->send_control(Opcode::pong, {});
+}
+
+awaitable<void> WebSocket::close(std::uint16_t code, std::string_view reason,
+                                 std::chrono::milliseconds limit) {
+    const auto state = state_;
+    send_close(code, reason);
+    Deadline deadline(state->stream, limit);
+    while (!state->close_received) {
+        const auto piece = co_await receive();
+        if (!piece) co_return;
+    }
+    co_await state->writer.idle();
+    co_await state->stream.close_gracefully(limit);
+}
+
+void WebSocket::interrupt() {
+    state_->stream.interrupt();
+}
+bool WebSocket::close_sent() const {
+    return state_->writer.close_queued();
+}
+const std::optional<websocket::ClosePayload>& WebSocket::close_received() const {
+    return state_->close_received;
+}
+Clock::time_point WebSocket::last_received() const {
+    return state_->last_received;
+}
+bool WebSocket::peer_pings() const {
+    return state_->peer_pings;
+}
+asio::any_io_executor WebSocket::executor() const {
+    return state_->stream.executor();
+}
+Stream& WebSocket::stream() {
+    return state_->stream;
+}
+
+}  // namespace hpb::net

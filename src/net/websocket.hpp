@@ -1,0 +1,84 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/coro.hpp"
+#include "net/stream.hpp"
+#include "websocket/frame.hpp"
+
+namespace hpb::net {
+
+/// A WebSocket connection behind its opening handshake, either role (RFC 6455). Any number of
+/// coroutines of its thread may send, one may receive. Pings are answered while receiving; Close is
+/// answered at once.
+///
+/// A handle to shared state: a control frame that did not fit into the socket is finished by a
+/// coroutine of its own, which may outlive the last handle by the time it takes to fail.
+class WebSocket {
+public:
+    /// @param early  bytes that were read behind the handshake.
+    WebSocket(Stream stream, websocket::Role role, ByteSpan early);
+    WebSocket(WebSocket&&) noexcept = default;
+    WebSocket& operator=(WebSocket&&) noexcept = default;
+    /// Interrupts what still runs.
+    ~WebSocket();
+
+    /// A piece of a data message, unmasked, valid until the next receive().
+    struct Piece {
+        websocket::Opcode opcode = websocket::Opcode::binary;
+        bool message_start = false;
+        bool message_end = false;
+        MutableByteSpan payload;
+    };
+
+    /// @return a piece; nullopt once the peer's Close has arrived (see close_received()); an error
+    /// when the connection is lost or the peer broke the protocol.
+    [[nodiscard]] awaitable<Result<std::optional<Piece>>> receive();
+
+    struct Message {
+        websocket::Opcode opcode = websocket::Opcode::text;
+        std::string data;
+    };
+    /// A whole message of at most `limit` bytes (websocket::errc::message_too_large beyond).
+    [[nodiscard]] awaitable<Result<std::optional<Message>>> receive_message(std::size_t limit);
+
+    /// One message in one frame. Waits its turn behind other senders, and for the peer to take it.
+    [[nodiscard]] awaitable<Result<void>> send(websocket::Opcode opcode, ByteSpan payload);
+
+    /// As send(), without a copy: `payload` is masked where it is, and the header is written into
+    /// the websocket::kMaxHeaderSize bytes before it, which have to be the caller's.
+    [[nodiscard]] awaitable<Result<void>> send_in_place(websocket::Opcode opcode,
+                                                        MutableByteSpan payload);
+
+    /// Queues a Close (once; later calls do nothing). Data can't be sent after it.
+    void send_close(std::uint16_t code, std::string_view reason);
+    void send_ping();
+    /// An unsolicited Pong: the keep-alive that Azure Relay tolerates (RFC 6455 section 5.5.3).
+    void send_pong();
+
+    /// Sends Close, waits until the peer has closed too or the limit is over, throws away data
+    /// meanwhile.
+    [[nodiscard]] awaitable<void> close(std::uint16_t code, std::string_view reason,
+                                        std::chrono::milliseconds limit);
+
+    /// Makes pending and later operations fail.
+    void interrupt();
+
+    [[nodiscard]] bool close_sent() const;
+    [[nodiscard]] const std::optional<websocket::ClosePayload>& close_received() const;
+    /// When bytes last arrived; and whether the peer has ever sent a Ping.
+    [[nodiscard]] Clock::time_point last_received() const;
+    [[nodiscard]] bool peer_pings() const;
+    [[nodiscard]] asio::any_io_executor executor() const;
+    [[nodiscard]] Stream& stream();
+
+private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace hpb::net
