@@ -71,6 +71,29 @@ std::string printable(std::string_view text, std::size_t max_size) {
     return out;
 }
 
+bool is_utf8(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+        const unsigned first = byte(0);
+        if (first < 0x80) {
+            ++at;
+            continue;
+        }
+        if (first < 0xc2 || first > 0xf4) return false;
+        const std::size_t size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+        if (text.size() - at < size) return false;
+        // Overlong forms, surrogates and what lies beyond U+10FFFF all show in the second byte.
+        const unsigned lowest = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+        const unsigned highest = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+        if (byte(1) < lowest || byte(1) > highest) return false;
+        for (std::size_t i = 2; i < size; ++i) {
+            if ((byte(i) & 0xc0) != 0x80) return false;
+        }
+        at += size;
+    }
+    return true;
+}
+
 std::optional<long long> parse_int(std::string_view text) {
     long long value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);

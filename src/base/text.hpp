@@ -23,6 +23,9 @@ namespace hpb {
 /// `max_size`: safe for a reason phrase or a log line, whatever a peer sent.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t max_size = 512);
 
+/// True if `text` is well-formed UTF-8 (RFC 3629): no surrogates, no overlong forms.
+[[nodiscard]] bool is_utf8(std::string_view text);
+
 /// Whole-string decimal parse. @return nullopt for anything else, overflow included.
 [[nodiscard]] std::optional<long long> parse_int(std::string_view text);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error_category.hpp"
+#include "base/text.hpp"
 
 namespace hpb::websocket {
 
@@ -129,6 +130,7 @@ Result<ClosePayload> parse_close_payload(ByteSpan payload) {
         (close.code >= 1000 && close.code <= 1003) || (close.code >= 1007 && close.code <= 1014);
     const bool open_range = close.code >= 3000 && close.code <= 4999;
     if (!assigned && !open_range) return errc::bad_close_payload;
+    if (!is_utf8(close.reason)) return errc::bad_close_payload;
     return close;
 }
 

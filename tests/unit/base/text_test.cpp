@@ -60,6 +60,15 @@ TEST(Text, ParsesWholeDecimalNumbersOnly) {
     }
 }
 
+TEST(Text,
+     KnowsWellFormedUtf8) {  // RFC 3629; the edges of each length are in the Close payload's tests
+    EXPECT_TRUE(is_utf8(""));
+    EXPECT_TRUE(is_utf8("plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80"));
+    EXPECT_FALSE(is_utf8("\xc3"));
+    EXPECT_FALSE(is_utf8("\xed\xa0\x80"));
+    EXPECT_FALSE(is_utf8("\xc0\x80"));
+}
+
 constexpr std::array<std::string_view, 4> kKeys = {"RelayChannelCount", "BindToAddress",
                                                    "RemoteTcpPort", "Proxy"};
 
