@@ -1,5 +1,5 @@
-// Runs a fuzz target over files and folders, for builds without libFuzzer: the seed corpus and every
-// input that once failed are then ordinary tests, with any compiler and sanitizer.
+// Runs a fuzz target over files and folders, for builds without libFuzzer: the seed corpus and
+// every input that once failed are then ordinary tests, with any compiler and sanitizer.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -1,0 +1,60 @@
+# The front door: short names for what the CMake presets and the scripts do. `make help` lists them.
+# Every target does its own set-up and says so when it needs root.
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test bench format lint package clean
+
+SHELL := /bin/bash
+hpb := build/release/hpb
+# Our C++ files, and the newest clang-format and clang-tidy there are (the versions differ by system).
+sources = $(shell find src apps tests bench -name '*.[ch]pp' -not -path '*/node_modules/*' 2>/dev/null)
+newest = $(shell for v in 19 18 17 16; do command -v $(1)-$$v && exit; done; echo $(1))
+# The sans-IO cores: what clang-tidy reads within a minute or two. `make lint TIDY=all` reads everything.
+TIDY ?= base|http|crypto|websocket|hc|v1
+tidy_folders = $(if $(filter all,$(TIDY)),[a-z0-9]+,$(TIDY))
+
+help: ## Show this list
+	@echo "Hybrid Port Bridge: make <target>"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / && ($$1 != "bench" || bench) { printf "  %-8s %s\n", $$1, $$2 }' \
+	    bench=$(wildcard bench/run) $(firstword $(MAKEFILE_LIST))
+
+setup: ## Install what building, testing and checking need and this system lacks
+	@scripts/setup.sh dev
+
+build: ## Build the program: build/release/hpb
+	@scripts/setup.sh build
+	cmake --preset release -DBUILD_TESTING=OFF
+	cmake --build --preset release --target hpb
+
+demo: build ## Bridge a port on this machine: ONCE=1 ends after the check, ARGS="--port 8080" is passed on
+	$(hpb) demo $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
+
+test: ## Build everything and run all tests: ARGS="-L unit" is passed on to ctest
+	@scripts/setup.sh test
+	cmake --preset release -DBUILD_TESTING=ON
+	cmake --build --preset release
+	ctest --test-dir build/release --output-on-failure --no-tests=error $(ARGS)
+
+bench: ## Run the benchmarks: ARGS are passed on
+	@[ -x bench/run ] || { echo "make bench: there is no bench/run in this version" >&2; exit 1; }
+	@$(MAKE) --no-print-directory build
+	bench/run $(ARGS)
+
+format: ## Lay out the C++ sources with clang-format
+	@scripts/setup.sh dev
+	$(call newest,clang-format) -i $(sources)
+
+lint: ## Check layout, layers and (for the cores) clang-tidy: TIDY=all for all folders
+	@scripts/setup.sh dev
+	$(call newest,clang-format) --dry-run -Werror $(sources)
+	scripts/check_layers.py
+	cmake --preset release -DBUILD_TESTING=ON >/dev/null
+	find src -name '*.cpp' | grep -E '^src/($(tidy_folders))/' | grep -v '/boost_' \
+	    | xargs -P "$$(nproc)" -n 4 $(call newest,clang-tidy) -p build/release --quiet
+
+package: ## Make a Debian package in build/release
+	@scripts/setup.sh dev
+	@$(MAKE) --no-print-directory build
+	cd build/release && cpack
+
+clean: ## Delete everything that was built
+	rm -rf build
