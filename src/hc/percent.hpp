@@ -10,6 +10,8 @@ namespace hpb::hc {
 [[nodiscard]] std::string form_encode(std::string_view text);
 /// RFC 3986: keeps the unreserved characters only, space becomes %20. For query values we make.
 [[nodiscard]] std::string percent_encode(std::string_view text);
+/// Keeps alphanumerics and the bytes of `also_kept`.
+[[nodiscard]] std::string percent_encode(std::string_view text, std::string_view also_kept);
 
 enum class Plus { literal, is_space };
 /// @return nullopt for a '%' that is not followed by two hex digits.

@@ -44,6 +44,7 @@ inline constexpr std::size_t kMaxTokenSize = 4096;
                                          std::string_view key, std::int64_t expiry);
 
 /// The audience that .NET clients sign: http, no port, no query, ending in '/'.
+/// @param path  the entity, decoded; "" for the namespace.
 [[nodiscard]] std::string audience_for(std::string_view host, std::string_view path);
 
 [[nodiscard]] Result<SasToken> parse_sas_token(std::string_view text);

@@ -22,6 +22,7 @@ struct TargetAddress {
 using TargetMap = std::map<std::int32_t, TargetAddress>;
 
 /// `tcp:host:port`, `host:port` or `[v6]:port`, with $(e) in the host standing for `entity`.
+/// @return errc::malformed_address with what to write instead.
 [[nodiscard]] Result<TargetAddress> parse_target(std::string_view text, std::string_view entity);
 
 /// The entity's UserMetadata: [{"key":"5011","value":"tcp:localhost:5011"}] with the rules of the
