@@ -42,12 +42,17 @@ function(hpb_unit_tests folder)
 endfunction()
 
 # hpb_fuzz_target(<name> <library>...): tests/fuzz/<name>_fuzz.cpp with tests/fuzz/corpus/<name>/.
-# Built with libFuzzer under HPB_FUZZ; otherwise the corpus is replayed as a plain test.
+# Built with libFuzzer under HPB_FUZZ (all of them by the target `fuzzers`); otherwise the corpus is
+# replayed as a plain test.
 function(hpb_fuzz_target name)
   add_executable(fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/${name}_fuzz.cpp)
   target_link_libraries(fuzz_${name} PRIVATE ${ARGN} hpb_warnings)
   if(HPB_FUZZ)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    if(NOT TARGET fuzzers)
+      add_custom_target(fuzzers)
+    endif()
+    add_dependencies(fuzzers fuzz_${name})
   else()
     target_sources(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
     add_test(NAME fuzz-corpus.${name}
