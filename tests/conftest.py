@@ -48,14 +48,7 @@ def bench(product, certificates, tmp_path):
     it.end()
 
 
-@pytest.fixture(scope="module")
-def module_bench(product, certificates, tmp_path_factory):
-    it = Bench(tmp_path_factory.mktemp("bench"), certificates)
-    yield it
-    it.end()
-
-
-@pytest.fixture(scope="module")
-def relay(module_bench):
-    """One relay for a whole file of tests."""
-    return module_bench.relay()
+@pytest.fixture
+def relay(bench):
+    """A relay for one test: nothing of another test can still be registered at it."""
+    return bench.relay()

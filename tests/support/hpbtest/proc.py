@@ -24,7 +24,8 @@ def binary():
 class Process:
     """One running program. stdout is kept as lines, stderr goes to a file."""
 
-    def __init__(self, arguments, log_directory, name, *, namespace=None, env=None, cwd=None):
+    def __init__(self, arguments, log_directory, name, *, namespace=None, env=None, cwd=None,
+                 pipe_input=False):
         self.name = name
         log_directory = pathlib.Path(log_directory)
         log_directory.mkdir(parents=True, exist_ok=True)
@@ -39,7 +40,8 @@ class Process:
         self._closed = False
         with open(self.error_file, "wb") as errors:
             self.popen = subprocess.Popen(prefix + self.arguments, stdout=subprocess.PIPE, stderr=errors,
-                                          stdin=subprocess.DEVNULL, env=environment, cwd=cwd)
+                                          stdin=subprocess.PIPE if pipe_input else subprocess.DEVNULL,
+                                          env=environment, cwd=cwd)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
