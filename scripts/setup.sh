@@ -78,4 +78,12 @@ done
 
 echo "setup: installing ${missing[*]}"
 refresh
-as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+# The package manager's words matter only if it fails.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+    >"$log" 2>&1; then
+    cat "$log" >&2
+    echo "setup: the installation failed; see above" >&2
+    exit 1
+fi
