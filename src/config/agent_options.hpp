@@ -27,6 +27,7 @@ struct RelayAccess {
     std::string key;        ///< AccessRuleKey, or read from AccessRuleKeyFile; secret
     std::string signature;  ///< a ready-made token instead of the two above; secret
     std::string ca_file;    ///< CaFile: trusted instead of the system store; "": system store
+    std::string ca_pem;  ///< the same as PEM text instead of a file; "": see ca_file
     ProxyOptions proxy;     ///< already chosen: configuration, then HTTPS_PROXY and NO_PROXY
 };
 

@@ -1,0 +1,342 @@
+#include "config/agent_config.hpp"
+
+#include <fmt/format.h>
+#include "config/known_keys.hpp"
+#include "config/proxy.hpp"
+
+#include "unit/config/config_fixture.hpp"
+
+namespace hpb::config {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using namespace std::chrono_literals;
+
+constexpr std::string_view kSecret = "c2VjcmV0LWtleS1uZXZlci1zaG93bg==";
+
+class AgentConfigTest : public ConfigTest {
+protected:
+    ClientOptions client(std::string_view file, const ClientFlags& flags = {}) {
+        const auto source = load(file);
+        check_known_keys(source, diagnostics);
+        return read_client_options(source, inputs, flags, diagnostics);
+    }
+    ServiceOptions service(std::string_view file, const ServiceFlags& flags = {}) {
+        const auto source = load(file);
+        check_known_keys(source, diagnostics);
+        return read_service_options(source, inputs, flags, diagnostics);
+    }
+    void TearDown() override {
+        EXPECT_THAT(errors() + warnings(), Not(HasSubstr(std::string(kSecret))));
+        ConfigTest::TearDown();
+    }
+};
+
+// The shape of the file that the existing bridge ships.
+constexpr std::string_view kClientFile = R"({
+  "AgentMetrics": { "MetricsOptions": { "GlobalTags": { "site": "a" } },
+                    "ReportingOptions": { "ReportConsole": true } },
+  "PortBridge": {
+    // the relay
+    "ServiceNamespace": { "ServiceNamespace": "contoso.servicebus.windows.net",
+                          "AccessRuleName": "RootManageSharedAccessKey",
+                          "AccessRuleKey": "c2VjcmV0LWtleS1uZXZlci1zaG93bg==" },
+    "PortMappings": {
+      "5021": { "EntityPath": "simple", "RemoteConfigurationKey": "5011",
+                "AcceptFromIpAddresses": [ "127.0.0.1", "10.0.0.1-10.0.0.9", "", ] },
+      "5010": { "EntityPath": "/localhost/", "RemoteConfigurationKey": 5010, "BindToAddress": "localhost",
+                "AcceptFromIpAddresses": ["*"], "RelayChannelCount": 3, "RelayConnectionTtlSeconds": -1 },
+    } } })";
+
+TEST_F(AgentConfigTest, ExistingClientFileWorksUnchanged) {
+    const auto options = client(kClientFile);
+    EXPECT_TRUE(diagnostics.ok()) << errors();
+    EXPECT_TRUE(diagnostics.warnings.empty()) << warnings();
+    EXPECT_EQ(options.relay.address.host, "contoso.servicebus.windows.net");
+    EXPECT_EQ(options.relay.address.port, 443);
+    EXPECT_EQ(options.relay.key_name, "RootManageSharedAccessKey");
+    EXPECT_EQ(options.relay.key, kSecret);
+    ASSERT_EQ(options.mappings.size(), 2u);
+    const auto& first = options.mappings[0];
+    EXPECT_EQ(first.port, 5010);
+    EXPECT_EQ(first.entity, "localhost");
+    EXPECT_EQ(first.bind_address, "127.0.0.1");
+    EXPECT_EQ(first.relay_channel_count, 3);
+    EXPECT_EQ(first.relay_connection_ttl, -1s);
+    const auto& second = options.mappings[1];
+    EXPECT_EQ(second.remote_configuration_key, 5011);
+    EXPECT_EQ(second.bind_address, "0.0.0.0");
+    EXPECT_EQ(second.relay_connection_ttl, 300s);
+    EXPECT_TRUE(second.accept_from.admits(*parse_ip("10.0.0.5")));
+    EXPECT_FALSE(second.accept_from.admits(*parse_ip("10.0.0.10")));
+}
+
+TEST_F(AgentConfigTest, EnvironmentOverridesOneKeyOfAFile) {
+    inputs.environment = {
+        {"PortBridge__PortMappings__5021__EntityPath", "other"},
+        {"PORTBRIDGE__SERVICENAMESPACE__SERVICENAMESPACE", "relay.example.com:8443"},
+        {"PortBridge__PortMappings__5021__AcceptFromIpAddresses__0", "*"}};
+    const auto options = client(kClientFile);
+    EXPECT_TRUE(diagnostics.ok()) << errors();
+    EXPECT_EQ(options.relay.address.port, 8443);
+    EXPECT_EQ(options.mappings[1].entity, "other");
+    EXPECT_TRUE(options.mappings[1].accept_from.admits(*parse_ip("::1")));
+}
+
+TEST_F(AgentConfigTest, ReportsEverythingAtOnce) {
+    (void)client(R"({ "PortBridge": {
+      "ServiceNamespace": { "AccessRuleKey": "c2VjcmV0LWtleS1uZXZlci1zaG93bg==" },
+      "PortMappings": { "abc": { "EntityPath": "a" }, "70000": { "EntityPath": "a" },
+        "5021": { "BindToAddress": "example.com", "AcceptFromIpAddresses": ["10.0.0.0/40"],
+                  "RelayChannelCount": 0, "RemoteConfigurationKey": "x" } },
+      "ChannelIdleSeconds": -5 } })");
+    const std::string all = errors();
+    for (const char* part :
+         {"ServiceNamespace:ServiceNamespace: the relay's host name is missing",
+          "AccessRuleName: the access rule's name is missing",
+          "PortMappings:abc: the key of a mapping", "PortMappings:70000: the key of a mapping",
+          "5021:EntityPath: the hybrid connection is missing",
+          "5021:BindToAddress: 'example.com' is no IP address",
+          "AcceptFromIpAddresses:0: '10.0.0.0/40'",
+          "RelayChannelCount: 0 is out of range; write a number from 1 to 64",
+          "RemoteConfigurationKey: is not a whole number",
+          "ChannelIdleSeconds: -5 is out of range"}) {
+        EXPECT_THAT(all, HasSubstr(part));
+    }
+    EXPECT_EQ(diagnostics.errors.size(), 10u) << all;
+    EXPECT_THAT(all, HasSubstr("program/appsettings.json"));
+    EXPECT_THAT(warnings(), HasSubstr("nobody may connect to this port"));
+}
+
+TEST_F(AgentConfigTest, NothingToDoIsAnError) {
+    (void)client("{}");
+    EXPECT_THAT(errors(), HasSubstr("there is no port to listen on"));
+    (void)service("{}");
+    EXPECT_THAT(errors(), HasSubstr("there is no hybrid connection to serve"));
+}
+
+TEST_F(AgentConfigTest, MappingFlags) {
+    inputs.flags = {{"PortBridge:ServiceNamespace:ConnectionString",
+                     "Endpoint=sb://127.0.0.1:8443/;SharedAccessKeyName=root;SharedAccessKey=" +
+                         std::string(kSecret),
+                     "-x"}};
+    const auto options = client("{}", {{"15432/5011:simple", "[::1]:0:a/b", "*:80:c"}, 4, 60s});
+    ASSERT_TRUE(diagnostics.ok()) << errors();
+    ASSERT_EQ(options.mappings.size(), 3u);
+    EXPECT_EQ(options.mappings[0].bind_address, "127.0.0.1");
+    EXPECT_EQ(options.mappings[0].port, 15432);
+    EXPECT_EQ(options.mappings[0].remote_configuration_key, 5011);
+    EXPECT_EQ(options.mappings[0].entity, "simple");
+    EXPECT_EQ(options.mappings[0].relay_channel_count, 4);
+    EXPECT_EQ(options.mappings[0].relay_connection_ttl, 60s);
+    EXPECT_TRUE(options.mappings[0].accept_from.admits(*parse_ip("203.0.113.1")));
+    EXPECT_EQ(options.mappings[1].bind_address, "::1");
+    EXPECT_EQ(options.mappings[1].entity, "a/b");
+    EXPECT_EQ(options.mappings[2].bind_address, "0.0.0.0");
+    EXPECT_EQ(options.relay.key, kSecret);
+    EXPECT_EQ(options.relay.address.port, 8443);
+}
+
+TEST(MappingFlag, SaysWhatIsWrong) {
+    for (const char* bad :
+         {"", "simple", "5432", "5432:", "x:simple", "70000:simple", "-1:simple",
+          "example.com:1:simple", "1/x:simple", "1/99999999999:simple", "1: a", "::1:80:simple"}) {
+        const auto parsed = parse_mapping_flag(bad);
+        if (std::string_view(bad) == "::1:80:simple") {
+            EXPECT_TRUE(parsed.has_value());  // unambiguous: the last two parts are port and name
+            continue;
+        }
+        ASSERT_FALSE(parsed.has_value()) << bad;
+        EXPECT_THAT(parsed.error().message(), HasSubstr("[bind:]port[/key]:hybrid-connection"));
+    }
+}
+
+TEST(TargetFlag, TakesApart) {
+    const auto flag = parse_target_flag("a/b:5011/[::1]:5432");
+    ASSERT_TRUE(flag.has_value());
+    EXPECT_EQ(flag->entity, "a/b");
+    EXPECT_EQ(flag->key, 5011);
+    EXPECT_EQ(flag->target, (hc::TargetAddress{"::1", 5432}));
+    const auto plain = parse_target_flag("simple/db.local:80");
+    ASSERT_TRUE(plain.has_value());
+    EXPECT_EQ(plain->key, 0);
+    EXPECT_EQ(plain->target, (hc::TargetAddress{"db.local", 80}));
+    for (const char* bad : {"", "simple", "simple/", "simple/host", "/host:1", "simple:x/host:1",
+                            "simple:/host:1", "simple/host:99999", "sim ple/host:1"}) {
+        EXPECT_FALSE(parse_target_flag(bad).has_value()) << bad;
+    }
+}
+
+constexpr std::string_view kRelay =
+    R"("ServiceNamespace": {"ServiceNamespace":"r","AccessRuleName":"n","AccessRuleKey":"k"})";
+
+TEST_F(AgentConfigTest, ServiceTargetsForOneAndForAll) {
+    const auto options = service(fmt::format(R"({{ "PortBridge": {{ {},
+        "EntityPaths": ["simple", "other", "SIMPLE"],
+        "Targets": {{ "5011": "tcp:$(e):1", "5012": "localhost:2",
+                     "other": {{ "5011": "[::1]:3" }}, "third": {{ "1": "x:1" }} }} }} }})",
+                                             kRelay));
+    EXPECT_TRUE(diagnostics.ok()) << errors();
+    ASSERT_EQ(options.entities.size(), 2u);
+    EXPECT_EQ(options.entities[0].targets.at(5011), (hc::TargetAddress{"simple", 1}));
+    EXPECT_EQ(options.entities[1].targets.at(5011), (hc::TargetAddress{"::1", 3}));
+    EXPECT_EQ(options.entities[1].targets.at(5012), (hc::TargetAddress{"localhost", 2}));
+    EXPECT_TRUE(options.entities[0].use_user_metadata);
+    EXPECT_THAT(warnings(), HasSubstr("listed twice"));
+    EXPECT_THAT(warnings(), HasSubstr("PortBridge:Targets:third: these targets have no effect"));
+}
+
+TEST_F(AgentConfigTest, ServiceReportsBadTargets) {
+    (void)service(fmt::format(R"({{ "PortBridge": {{ {}, "EntityPaths": ["simple", "a b"],
+        "Targets": {{ "simple": {{ "x": "h:1", "2": "udp:h:1" }} }} }} }})",
+                              kRelay));
+    EXPECT_THAT(errors(), HasSubstr("PortBridge:Targets:simple:x: its key is no number"));
+    EXPECT_THAT(errors(), HasSubstr("PortBridge:Targets:simple:2: "));
+    EXPECT_THAT(errors(), HasSubstr("PortBridge:EntityPaths:1: "));
+    EXPECT_EQ(diagnostics.errors.size(), 3u) << errors();
+}
+
+TEST_F(AgentConfigTest, TargetFlagsJoinTheConfiguration) {
+    const auto options =
+        service(fmt::format(R"({{ "PortBridge": {{ {}, "EntityPaths": ["simple"] }} }})", kRelay),
+                {{"Simple:1/h:1", "new:2/h:2", "new:3/h:3"}});
+    ASSERT_TRUE(diagnostics.ok()) << errors();
+    ASSERT_EQ(options.entities.size(), 2u);
+    EXPECT_TRUE(options.entities[0].use_user_metadata);
+    EXPECT_EQ(options.entities[0].targets.size(), 1u);
+    EXPECT_FALSE(options.entities[1].use_user_metadata);
+    EXPECT_EQ(options.entities[1].targets.size(), 2u);
+    (void)service("{}", {{"a:1/h:1", "A:1/h:2"}});
+    EXPECT_THAT(errors(), HasSubstr("two targets for key 1"));
+}
+
+TEST_F(AgentConfigTest, ServiceLimits) {
+    const auto options = service(fmt::format(R"({{ "PortBridge": {{ {}, "EntityPaths": "simple",
+        "UseUserMetadata": true, "CloseLingerMilliseconds": 5, "ChannelIdleSeconds": 6,
+        "ConnectionIdleSeconds": 7, "ReopenAfterTargetClose": true, "ConnectTimeoutSeconds": 8,
+        "MaxConnections": 9, "MaxChannels": 10 }} }})",
+                                             kRelay));
+    ASSERT_TRUE(diagnostics.ok()) << errors();
+    EXPECT_EQ(options.close_linger, 5ms);
+    EXPECT_EQ(options.channel_idle, 6s);
+    EXPECT_EQ(options.connection_idle, 7s);
+    EXPECT_TRUE(options.reopen_after_target_close);
+    EXPECT_EQ(options.connect_timeout, 8s);
+    EXPECT_EQ(options.max_connections, 9u);
+    EXPECT_EQ(options.max_channels, 10u);
+}
+
+TEST_F(AgentConfigTest, KeyFileIsRelativeToItsConfiguration) {
+    write("settings/appsettings.json",
+          R"({"PortBridge":{"ServiceNamespace":{"AccessRuleKeyFile":"root.key"}}})");
+    write("settings/root.key", std::string(kSecret) + "\n", 0644);
+    const auto options = client(
+        R"({"PortBridge":{"ServiceNamespace":{"ServiceNamespace":"sb://r:1/","AccessRuleName":"n",
+            "AccessRuleKey":"replaced"},"PortMappings":{"1":{"EntityPath":"a",
+            "AcceptFromIpAddresses":["*"]}}}})");
+    ASSERT_TRUE(diagnostics.ok()) << errors();
+    EXPECT_EQ(options.relay.key, kSecret);
+    EXPECT_THAT(warnings(), HasSubstr("root.key can be read by other users; chmod 600"));
+}
+
+TEST_F(AgentConfigTest, UnusableFilesAreErrors) {
+    write("program/empty.key", " \n");
+    (void)client(R"({"PortBridge":{"ServiceNamespace":{"ServiceNamespace":"r","AccessRuleName":"n",
+        "AccessRuleKeyFile":"empty.key","CaFile":"absent.crt"},
+        "PortMappings":{"1":{"EntityPath":"a","AcceptFromIpAddresses":"*"}}}})");
+    EXPECT_THAT(errors(), HasSubstr("empty.key is empty"));
+    EXPECT_THAT(errors(), HasSubstr("absent.crt can't be read: No such file"));
+    EXPECT_EQ(diagnostics.errors.size(), 2u) << errors();
+}
+
+TEST_F(AgentConfigTest, HigherLayerDecidesBetweenConnectionStringAndKeys) {
+    inputs.environment = {{"HPB_CONNECTION_STRING",
+                           "Endpoint=sb://env.example/;SharedAccessKeyName=e;SharedAccessKey=" +
+                               std::string(kSecret)}};
+    auto options = client(kClientFile);
+    ASSERT_TRUE(diagnostics.ok()) << errors();
+    EXPECT_EQ(options.relay.address.host, "env.example");
+    EXPECT_EQ(options.relay.key_name, "e");
+
+    inputs.flags = {{"PortBridge:ServiceNamespace:ServiceNamespace", "flag.example:99", "--relay"}};
+    options = client(kClientFile);
+    ASSERT_TRUE(diagnostics.ok()) << errors();
+    EXPECT_EQ(options.relay.address.host, "flag.example");
+    EXPECT_EQ(options.relay.key_name, "e");
+}
+
+TEST_F(AgentConfigTest, BrokenConnectionStringIsOneErrorWithoutItsText) {
+    inputs.flags = {{"PortBridge:ServiceNamespace:ConnectionString",
+                     "Endpoint=sb://r/;SharedAccessKey=" + std::string(kSecret), "-x"}};
+    (void)client("{}", {{"1:a"}, 1, 300s});
+    EXPECT_EQ(diagnostics.errors.size(), 1u) << errors();
+    EXPECT_THAT(errors(), HasSubstr("command line -x"));
+}
+
+TEST_F(AgentConfigTest, ConnectionStringsEntityIsTheDefault) {
+    inputs.flags = {{"PortBridge:ServiceNamespace:ConnectionString",
+                     "Endpoint=sb://r/;EntityPath=mine;SharedAccessKeyName=n;SharedAccessKey=k",
+                     "-x"}};
+    const auto options = service("{}");
+    ASSERT_TRUE(diagnostics.ok()) << errors();
+    ASSERT_EQ(options.entities.size(), 1u);
+    EXPECT_EQ(options.entities[0].path, "mine");
+}
+
+TEST(Proxy, Parses) {
+    const auto proxy = parse_proxy("http://us%40er:p%3Ass@proxy.example:3128/");
+    ASSERT_TRUE(proxy.has_value());
+    EXPECT_EQ(proxy->host, "proxy.example");
+    EXPECT_EQ(proxy->port, 3128);
+    EXPECT_EQ(proxy->user, "us@er");
+    EXPECT_EQ(proxy->password, "p:ss");
+    EXPECT_EQ(parse_proxy("proxy")->port, 80);
+    EXPECT_EQ(parse_proxy("[::1]:8080")->host, "::1");
+    for (const char* bad : {"", "http://", "https://p:1", "socks5://p:1", "p:0", "p:x", "p:70000",
+                            "[::1", "u:%zz@p:1", "a b:1", "p/path:1", "http://p:1?x"}) {
+        EXPECT_FALSE(parse_proxy(bad).has_value()) << bad;
+    }
+}
+
+TEST(Proxy, NoProxyEntries) {
+    const hc::RelayAddress name{"relay.example.com", 8443, true};
+    for (const char* yes :
+         {"*", "relay.example.com", "RELAY.example.com", "example.com", ".example.com",
+          "*.example.com", "a, relay.example.com:8443", "x .example.com"}) {
+        EXPECT_TRUE(no_proxy_covers(yes, name)) << yes;
+    }
+    for (const char* no : {"", ",", "ample.com", "relay.example.com:443", ".relay.example.com",
+                           "*.relay.example.com", "10.0.0.0/8", "com.", "/"}) {
+        EXPECT_FALSE(no_proxy_covers(no, name)) << no;
+    }
+    const hc::RelayAddress address{"10.1.2.3", 443, true};
+    EXPECT_TRUE(no_proxy_covers("10.0.0.0/8", address));
+    EXPECT_TRUE(no_proxy_covers("10.1.2.3:443", address));
+    EXPECT_FALSE(no_proxy_covers("10.1.2.4,11.0.0.0/8,3", address));
+    EXPECT_TRUE(no_proxy_covers("[fd00::1]:443", {"fd00:0::1", 443, true}));
+}
+
+TEST_F(AgentConfigTest, ProxyComesFromConfigurationThenEnvironment) {
+    inputs.environment = {{"https_proxy", "http://lower:1"},
+                          {"HTTPS_PROXY", fmt::format("http://u:{}@env:8080", kSecret)}};
+    EXPECT_EQ(client(kClientFile).relay.proxy.host, "env");
+    inputs.environment.emplace_back("no_proxy", ".windows.net");
+    EXPECT_EQ(client(kClientFile).relay.proxy.host, "");
+    inputs.flags = {{"PortBridge:ServiceNamespace:Proxy", "http://flag:3128", "--proxy"}};
+    EXPECT_EQ(client(kClientFile).relay.proxy.host, "flag");
+    inputs.flags[0].value = "none";
+    EXPECT_EQ(client(kClientFile).relay.proxy.host, "");
+    inputs.flags = {{"PortBridge:ServiceNamespace:ServiceNamespace", "127.0.0.1:8443", "--relay"}};
+    inputs.environment.pop_back();
+    EXPECT_EQ(client(kClientFile).relay.proxy.host, "");
+    ASSERT_TRUE(diagnostics.ok()) << errors();
+
+    inputs.flags.clear();
+    inputs.environment = {{"HTTPS_PROXY", fmt::format("socks5://u:{}@env:8080", kSecret)}};
+    (void)client(kClientFile);
+    EXPECT_THAT(errors(), HasSubstr("environment: HTTPS_PROXY: is no proxy address"));
+}
+
+}  // namespace
+}  // namespace hpb::config
