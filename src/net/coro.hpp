@@ -32,9 +32,11 @@ inline constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 
 /// Starts a coroutine that nobody joins. The object it works on has to be kept alive by what the
 /// coroutine owns (a shared_ptr parameter); it must not throw for what a peer does.
-template <class Executor>
-void spawn(const Executor& executor, awaitable<void> coroutine) {
+inline void spawn(const asio::any_io_executor& executor, awaitable<void> coroutine) {
     asio::co_spawn(executor, std::move(coroutine), asio::detached);
+}
+inline void spawn(asio::io_context& context, awaitable<void> coroutine) {
+    spawn(context.get_executor(), std::move(coroutine));
 }
 
 }  // namespace hpb::net

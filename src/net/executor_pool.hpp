@@ -24,6 +24,7 @@ public:
     void stop();
 
     [[nodiscard]] asio::io_context& first() { return *contexts_.front(); }
+    [[nodiscard]] asio::io_context& at(std::size_t index) { return *contexts_[index]; }
     /// The contexts in turn. Callable from any thread.
     [[nodiscard]] asio::io_context& next();
     [[nodiscard]] std::size_t size() const { return contexts_.size(); }

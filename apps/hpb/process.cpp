@@ -1,0 +1,45 @@
+#include "process.hpp"
+
+#include <boost/asio/signal_set.hpp>
+#include <cstdio>
+
+#include "ops/log.hpp"
+
+namespace hpb::app {
+
+void print_ready(std::string_view role, const std::string& what) {
+    std::printf("ready %.*s %s\n", static_cast<int>(role.size()), role.data(), what.c_str());
+    std::fflush(stdout);
+}
+
+void print_error(std::string_view message) {
+    std::fprintf(stderr, "hpb: error: %.*s\n", static_cast<int>(message.size()), message.data());
+}
+
+void Process::exit(int code) {
+    int unset = -1;
+    code_.compare_exchange_strong(unset, code);
+    pool_.stop();
+}
+
+net::awaitable<void> Process::handle_signals(std::function<void()> drain,
+                                             std::chrono::milliseconds drain_limit) {
+    net::asio::signal_set signals(pool_.first(), SIGTERM, SIGINT);
+    co_await signals.async_wait(net::kAsTuple);
+    ops::log_info("process", "stopping; a second signal stops at once");
+    drain();
+    net::asio::steady_timer limit(pool_.first(), drain_limit);
+    limit.async_wait([this](net::error_code error) {
+        if (!error) exit(kSuccess);
+    });
+    co_await signals.async_wait(net::kAsTuple);
+    exit(kSuccess);
+}
+
+int Process::run(std::function<void()> drain, std::chrono::milliseconds drain_limit) {
+    net::spawn(pool_.first(), handle_signals(std::move(drain), drain_limit));
+    pool_.run();
+    return code_.load();
+}
+
+}  // namespace hpb::app

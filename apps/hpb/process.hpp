@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "net/executor_pool.hpp"
+
+namespace hpb::app {
+
+/// Exit codes (docs/configuration.md, "Exit codes").
+inline constexpr int kSuccess = 0;
+inline constexpr int kRunTimeFailure = 1;
+inline constexpr int kUsageError = 2;
+
+/// The one line on standard output that says a role can serve: "ready relay 127.0.0.1:8443".
+void print_ready(std::string_view role, const std::string& what);
+
+/// One line on standard error for a failure that ends the process.
+void print_error(std::string_view message);
+
+/// Runs a role until it is told to stop, and ends the process in good order.
+class Process {
+public:
+    explicit Process(unsigned threads) : pool_(threads) {}
+
+    [[nodiscard]] net::ExecutorPool& pool() { return pool_; }
+
+    /// Ends run() with this exit code. Callable from any thread; the first call counts.
+    void exit(int code);
+
+    /// Serves until exit(), SIGTERM or SIGINT. On a signal `drain` is called on the first thread
+    /// and run() goes on for at most `drain_limit`, or until exit(); a second signal ends it at
+    /// once.
+    /// @return the exit code.
+    [[nodiscard]] int run(std::function<void()> drain, std::chrono::milliseconds drain_limit);
+
+private:
+    [[nodiscard]] net::awaitable<void> handle_signals(std::function<void()> drain,
+                                                      std::chrono::milliseconds drain_limit);
+
+    net::ExecutorPool pool_;
+    std::atomic<int> code_{-1};
+};
+
+}  // namespace hpb::app

@@ -1,0 +1,42 @@
+#include "commands.hpp"
+#include "net/dial.hpp"
+#include "net/tls_context.hpp"
+#include "process.hpp"
+#include "relay/relay_server.hpp"
+
+namespace hpb::app {
+namespace {
+
+/// Time for listeners to answer the Close.
+constexpr std::chrono::milliseconds kDrainLimit{1000};
+
+}  // namespace
+
+int run_relay(const config::RelayOptions& options) {
+    std::optional<net::TlsServerContext> tls;
+    if (!options.insecure) {
+        auto context =
+            net::TlsServerContext::from_files(options.certificate_file, options.key_file);
+        if (!context) {
+            print_error(context.error().message());
+            return kUsageError;
+        }
+        tls = std::move(*context);
+    }
+    Process process(options.threads);
+    relay::RelayServer server(process.pool(), options, std::move(tls));
+    const auto bound = server.listen();
+    if (!bound) {
+        print_error(bound.error().message());
+        return kRunTimeFailure;
+    }
+    std::string addresses;
+    for (const auto& endpoint : *bound) {
+        addresses += (addresses.empty() ? "" : " ") +
+                     net::host_port(endpoint.address().to_string(), endpoint.port());
+    }
+    print_ready("relay", addresses);
+    return process.run([&] { server.shut_down(); }, kDrainLimit);
+}
+
+}  // namespace hpb::app

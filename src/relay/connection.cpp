@@ -1,0 +1,301 @@
+#include "relay/connection.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "hc/runtime_info.hpp"
+#include "hc/tracking_id.hpp"
+#include "net/slab.hpp"
+#include "net/websocket.hpp"
+#include "ops/log.hpp"
+#include "relay/control_channel.hpp"
+#include "relay/pending_sender.hpp"
+#include "relay/sender_request.hpp"
+#include "websocket/handshake.hpp"
+
+namespace hpb::relay {
+namespace {
+
+constexpr std::chrono::seconds kResponseLimit{10};
+constexpr std::chrono::seconds kLingerAfterRefusal{2};
+/// Refused listeners that are kept waiting at once; the others are refused without delay.
+constexpr std::size_t kMaxDelayedRefusals = 1000;
+
+std::string without_port(std::string_view host) {
+    if (!host.empty() && host.front() == '[') {
+        const auto end = host.find(']');
+        return std::string(host.substr(1, end == std::string_view::npos ? end : end - 1));
+    }
+    return std::string(host.substr(0, host.find(':')));
+}
+
+// The host goes into rendezvous addresses, so it is more than text.
+bool is_plausible_host(std::string_view host) {
+    return !host.empty() && host.size() <= 300 && std::all_of(host.begin(), host.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view(".-_:[]").find(c) != std::string_view::npos;
+    });
+}
+
+}  // namespace
+
+Connection::Connection(RelayContext& context, HandshakeTable& handshakes, net::Stream stream,
+                       ConnectionTicket ticket)
+    : context_(context),
+      handshakes_(handshakes),
+      stream_(std::move(stream)),
+      ticket_(std::move(ticket)) {}
+
+net::awaitable<void> Connection::serve(std::shared_ptr<Connection> self) {
+    self->stream_.set_options();
+    const bool complete = co_await self->read_request();
+    if (complete) co_await self->route();
+}
+
+/// TLS and the head within handshake_timeout. @return false if the connection is done.
+net::awaitable<bool> Connection::read_request() {
+    const HandshakeTable::Entry entry(handshakes_, stream_);
+    const net::Deadline deadline(stream_, context_.options.handshake_timeout);
+    if (context_.tls) {
+        net::SslPtr ssl = context_.tls->make();
+        const auto secured = co_await stream_.handshake(std::move(ssl));
+        if (!secured) {
+            ops::log_debug("relay", "TLS handshake with {} failed: {}",
+                           stream_.remote_endpoint().address().to_string(),
+                           entry.evicted()      ? "too many handshakes in progress"
+                           : deadline.expired() ? "took too long"
+                                                : secured.error().message());
+            co_return false;
+        }
+    }
+    co_return co_await read_head();
+}
+
+net::awaitable<bool> Connection::read_head() {
+    http::RequestParser parser(context_.options.max_head_bytes);
+    const net::Slab slab = net::Slab::take();
+    for (;;) {
+        const auto read = co_await stream_.read_some(slab.span());
+        if (!read || *read == 0) co_return false;
+        const ByteSpan bytes = slab.span().first(*read);
+        const auto taken = parser.put(bytes);
+        if (!taken) {
+            const bool large = taken.error().code() == make_error_code(http::errc::head_too_large);
+            const Refusal refusal{large ? 431u : 400u, large ? "The request's headers are too large"
+                                                             : "The request is not valid HTTP"};
+            request_.tracking_id = hc::make_tracking_id("");
+            co_await refuse(refusal, Body::text);
+            co_return false;
+        }
+        if (!parser.done()) continue;
+        const ByteSpan rest = bytes.subspan(*taken);
+        request_.early.assign(rest.begin(), rest.end());
+        break;
+    }
+    request_.head = parser.take();
+    request_.target = hc::split_target(request_.head.target);
+    request_.host = without_port(request_.head.headers.get("Host"));
+    const auto id = hc::query_parameter(request_.target.query, "sb-hc-id");
+    request_.tracking_id = hc::make_tracking_id(id.value_or(""));
+    co_return true;
+}
+
+net::awaitable<void> Connection::route() {
+    const bool is_websocket = websocket::is_upgrade(request_.head);
+    const bool is_management = request_.head.method == "GET" && !is_websocket &&
+                               iequals(request_.head.headers.get("X-PROCESS-AT"), "ServiceBus");
+    const auto path = hc::entity_path(request_.target.path);
+    if (!path) {
+        const Refusal refusal{400, "The request's path is malformed"};
+        co_await refuse(refusal, is_management  ? Body::xml
+                                 : is_websocket ? Body::text
+                                                : Body::json);
+        co_return;
+    }
+    request_.path = *path;
+    if (!is_plausible_host(request_.head.headers.get("Host"))) {
+        const Refusal refusal{400, "The Host header is missing or malformed"};
+        co_return co_await refuse(refusal, is_management  ? Body::xml
+                                           : is_websocket ? Body::text
+                                                          : Body::json);
+    }
+    if (is_management) co_return co_await serve_management();
+    if (is_websocket) co_return co_await serve_websocket();
+    const Refusal refusal{
+        501, "HTTP requests are not relayed by this relay; use a WebSocket connection"};
+    co_await refuse(refusal, Body::json);
+}
+
+net::awaitable<void> Connection::serve_websocket() {
+    if (const auto valid = websocket::check_upgrade_request(request_.head); !valid) {
+        const Refusal refusal{400, valid.error().message()};
+        co_return co_await refuse(refusal, Body::text);
+    }
+    const auto action =
+        hc::query_parameter(request_.target.query, "sb-hc-action").value_or("connect");
+    if (action == "listen") co_return co_await serve_listener();
+    if (action == "accept") co_return co_await serve_rendezvous();
+    if (action == "connect") co_return co_await serve_sender();
+    if (action == "request") {
+        const Refusal refusal{501, "HTTP requests are not relayed by this relay"};
+        co_return co_await refuse(refusal, Body::text);
+    }
+    const Refusal refusal{400,
+                          "The value of sb-hc-action is not listen, accept, connect or request"};
+    co_await refuse(refusal, Body::text);
+}
+
+std::string Connection::websocket_token() const {
+    if (auto token = hc::query_parameter(request_.target.query, "sb-hc-token")) return *token;
+    if (const auto token = request_.head.headers.get("ServiceBusAuthorization"); !token.empty()) {
+        return std::string(token);
+    }
+    return std::string(request_.head.headers.get("Authorization"));
+}
+
+Checked<Grant> Connection::check(std::string_view token, Right right, const Entity* entity) const {
+    const AccessRequest access{.token = token,
+                               .right = right,
+                               .request_path = request_.path,
+                               .host_names = context_.host_names,
+                               .host = request_.host,
+                               .now = unix_now(),
+                               .skew = context_.options.clock_skew.count()};
+    std::span<const config::AccessRule> entity_rules;
+    if (entity != nullptr) entity_rules = entity->options.access_rules;
+    return check_access(access, entity_rules, context_.options.access_rules);
+}
+
+net::awaitable<void> Connection::serve_listener() {
+    const auto match = context_.registry.find(request_.path);
+    Entity* entity = match ? match->entity.get() : nullptr;
+    // Rights first, existence second: nobody without a key learns which names exist.
+    const auto grant = check(websocket_token(), Right::listen, entity);
+    if (!grant) co_return co_await refuse_listener(grant.error());
+    if (entity == nullptr || !match->suffix.empty()) {
+        const Refusal refusal{404, "Endpoint does not exist"};
+        co_return co_await refuse_listener(refusal);
+    }
+    std::string id = hc::query_parameter(request_.target.query, "sb-hc-id").value_or("");
+    if (id.empty() || id.size() > 128) id = hc::make_guid();
+    id = printable(id);
+
+    // Later renewals are judged like this request, but against the entity alone.
+    TokenCheck check_renewal = [entity = match->entity, host = request_.host,
+                                &context = context_](std::string_view token) {
+        const AccessRequest renewal{.token = token,
+                                    .right = Right::listen,
+                                    .request_path = entity->options.path,
+                                    .host_names = context.host_names,
+                                    .host = host,
+                                    .now = unix_now(),
+                                    .skew = context.options.clock_skew.count()};
+        return check_access(renewal, entity->options.access_rules, context.options.access_rules);
+    };
+    const std::string response =
+        http::serialize(websocket::make_upgrade_response(request_.head, ""));
+    net::WebSocket socket(std::move(stream_), websocket::Role::server, request_.early);
+    auto channel = std::make_shared<ControlChannel>(
+        std::move(socket), context_.registry, match->entity, context_.options, id,
+        context_.public_authority(request_.head.headers.get("Host")), *grant,
+        std::move(check_renewal));
+    if (!context_.registry.add_listener(*entity, channel)) {
+        stream_ = std::move(channel->stream());
+        const Refusal refusal{403, "MaximumListenersPerEndpoint: The endpoint has " +
+                                       std::to_string(context_.options.max_listeners) +
+                                       " listeners already"};
+        co_return co_await refuse_listener(refusal);
+    }
+    co_await channel->run(response);
+}
+
+net::awaitable<void> Connection::serve_rendezvous() {
+    const auto& query = request_.target.query;
+    const auto key = hc::query_parameter(query, "sb-hc-rv");
+    auto sender = key ? context_.registry.take_pending(*key) : nullptr;
+    if (!sender) {
+        const Refusal refusal{403, "The rendezvous address is not valid or no longer valid"};
+        co_return co_await refuse(refusal, Body::text);
+    }
+    const auto status = hc::query_parameter(query, "sb-hc-statusCode");
+    if (!status) {
+        RendezvousArrival arrival{.connection = stream_.detach(),
+                                  .ticket = std::move(ticket_),
+                                  .request = std::move(request_.head),
+                                  .early = std::move(request_.early)};
+        PendingSender::deliver(sender, std::move(arrival));
+        co_return;
+    }
+    const auto code = parse_int(*status);
+    const bool valid = code && *code >= 100 && *code <= 999;
+    RendezvousRejection rejection;
+    // An interim status would break the sender's exchange.
+    rejection.status = !valid || *code < 200 ? 400u : static_cast<unsigned>(*code);
+    rejection.description =
+        hc::query_parameter(query, "sb-hc-statusDescription", true).value_or("");
+    PendingSender::deliver(sender, std::move(rejection));
+    const Refusal refusal{valid ? 410u : 400u, valid
+                                                   ? "The sender was rejected as asked"
+                                                   : "sb-hc-statusCode has to be from 100 to 999"};
+    co_await refuse(refusal, Body::text);
+}
+
+net::awaitable<void> Connection::serve_sender() {
+    SenderRequest sender(*this);
+    co_await sender.run();
+}
+
+net::awaitable<void> Connection::serve_management() {
+    const auto match = context_.registry.find(request_.path);
+    const Entity* entity = match ? match->entity.get() : nullptr;
+    const auto grant = check(request_.head.headers.get("Authorization"), Right::any, entity);
+    if (!grant) co_return co_await refuse(grant.error(), Body::xml);
+    if (entity == nullptr || !match->suffix.empty()) {
+        const Refusal refusal{404, "Endpoint does not exist"};
+        co_return co_await refuse(refusal, Body::xml);
+    }
+    const hc::RuntimeInformation info{
+        .created_at = entity->created_at,
+        .updated_at = entity->created_at,
+        .requires_client_authorization = entity->options.requires_client_authorization,
+        .has_user_metadata = entity->options.has_user_metadata,
+        .user_metadata = entity->options.user_metadata,
+        .listener_count = context_.registry.listener_count(*entity)};
+    http::ResponseHead head{.status = 200, .reason = "OK", .headers = {}};
+    head.headers.add("Date", http::format_date(unix_now()));
+    head.headers.add("Connection", "close");
+    head.headers.add("Content-Type", "application/atom+xml;type=entry;charset=utf-8");
+    const std::string body =
+        hc::to_atom_entry(info, request_.head.headers.get("Host"), entity->options.path);
+    const std::string response = http::serialize(head, body);
+    co_await respond(response);
+}
+
+net::awaitable<void> Connection::refuse(Refusal refusal, Body body) {
+    ops::log_debug("relay", "refused {} {}: {} {} (TrackingId:{})", request_.head.method,
+                   printable(request_.path), refusal.status, refusal.sentence,
+                   request_.tracking_id);
+    const std::string host = request_.host.empty() ? "relay" : request_.host;
+    co_await respond(refusal_response(refusal, request_.tracking_id, host, request_.path, body));
+}
+
+net::awaitable<void> Connection::refuse_listener(Refusal refusal) {
+    if (context_.delayed_refusals < kMaxDelayedRefusals) {
+        ++context_.delayed_refusals;
+        net::asio::steady_timer delay(stream_.executor(), context_.options.refusal_delay);
+        co_await delay.async_wait(net::kAsTuple);
+        --context_.delayed_refusals;
+    }
+    co_await refuse(std::move(refusal), Body::text);
+}
+
+net::awaitable<void> Connection::respond(std::string response) {
+    {
+        const net::Deadline deadline(stream_, kResponseLimit);
+        const auto sent = co_await stream_.write(as_bytes(response));
+        if (!sent) co_return;
+    }
+    co_await stream_.close_gracefully(kLingerAfterRefusal);
+}
+
+}  // namespace hpb::relay

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hc/relay_uri.hpp"
+#include "http/message.hpp"
+#include "net/stream.hpp"
+#include "relay/connection_limits.hpp"
+#include "relay/refusal.hpp"
+#include "relay/relay_context.hpp"
+
+namespace hpb::relay {
+
+/// One accepted connection up to the point where it is known what it wants: TLS, the request's
+/// head, and the decision between listener, rendezvous, sender, management read and refusal. Lives
+/// on one thread.
+class Connection {
+public:
+    /// @param handshakes  of the connection's thread.
+    Connection(RelayContext& context, HandshakeTable& handshakes, net::Stream stream,
+               ConnectionTicket ticket);
+
+    [[nodiscard]] static net::awaitable<void> serve(std::shared_ptr<Connection> self);
+
+    /// The request, taken apart once.
+    struct Request {
+        http::RequestHead head;
+        hc::Target target;
+        std::string path;  ///< decoded, without /$hc
+        std::string host;  ///< Host header without port
+        std::string tracking_id;
+        std::vector<std::byte> early;  ///< what came behind the head
+    };
+
+    // For what a request is handed to (SenderRequest).
+    [[nodiscard]] RelayContext& context() { return context_; }
+    [[nodiscard]] Request& request() { return request_; }
+    [[nodiscard]] net::Stream& stream() { return stream_; }
+    [[nodiscard]] ConnectionTicket take_ticket() { return std::move(ticket_); }
+
+    /// The token of a WebSocket request, decoded, from the places it may be in; "" if there is
+    /// none.
+    [[nodiscard]] std::string websocket_token() const;
+    [[nodiscard]] Checked<Grant> check(std::string_view token, Right right,
+                                       const Entity* entity) const;
+
+    /// Writes a refusal and closes. The log says it at debug level: peers can provoke it.
+    [[nodiscard]] net::awaitable<void> refuse(Refusal refusal, Body body);
+
+private:
+    [[nodiscard]] net::awaitable<bool> read_request();
+    [[nodiscard]] net::awaitable<bool> read_head();
+    [[nodiscard]] net::awaitable<void> route();
+    [[nodiscard]] net::awaitable<void> serve_websocket();
+    [[nodiscard]] net::awaitable<void> serve_listener();
+    [[nodiscard]] net::awaitable<void> serve_rendezvous();
+    [[nodiscard]] net::awaitable<void> serve_sender();
+    [[nodiscard]] net::awaitable<void> serve_management();
+
+    /// As refuse(), after refusal_delay: some listeners try again without any pause.
+    [[nodiscard]] net::awaitable<void> refuse_listener(Refusal refusal);
+    [[nodiscard]] net::awaitable<void> respond(std::string response);
+
+    RelayContext& context_;
+    HandshakeTable& handshakes_;
+    net::Stream stream_;
+    ConnectionTicket ticket_;
+    Request request_;
+};
+
+}  // namespace hpb::relay

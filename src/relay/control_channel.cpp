@@ -1,0 +1,154 @@
+#include "relay/control_channel.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "hc/control_message.hpp"
+#include "hc/tracking_id.hpp"
+#include "ops/log.hpp"
+#include "relay/refusal.hpp"
+
+namespace hpb::relay {
+namespace {
+
+constexpr std::uint16_t kPolicyViolation = 1008;  // RFC 6455 section 7.4.1
+/// A listener that answers none of this many Pings in a row is gone.
+constexpr int kMissedPings = 3;
+constexpr std::chrono::seconds kCloseLimit{5};
+
+}  // namespace
+
+ControlChannel::ControlChannel(net::WebSocket socket, Registry& registry,
+                               std::shared_ptr<Entity> entity, const config::RelayOptions& options,
+                               std::string id, std::string host, Grant grant,
+                               TokenCheck check_token)
+    : socket_(std::move(socket)),
+      registry_(registry),
+      entity_(std::move(entity)),
+      options_(options),
+      id_(std::move(id)),
+      host_(std::move(host)),
+      grant_(grant),
+      check_token_(std::move(check_token)),
+      ended_signal_(socket_.executor()) {}
+
+net::awaitable<void> ControlChannel::run(std::string response) {
+    const auto self = shared_from_this();
+    // A connection that has carried nothing yet takes an answer of this size whole, or is broken.
+    const auto answered = socket_.stream().try_write(as_bytes(response));
+    if (!answered || *answered != response.size()) {
+        registry_.remove_listener(*entity_, *this);
+        ended_ = true;
+        co_return;
+    }
+    ops::log_info("relay", "listener {} connected to {} ({} now)", id_, entity_->options.path,
+                  registry_.listener_count(*entity_));
+    net::spawn(socket_.executor(), watch(self));
+    const auto result = co_await receive_all();
+    registry_.remove_listener(*entity_, *this);
+    ended_ = true;
+    ended_signal_.notify_all();
+    const auto& close = socket_.close_received();
+    ops::log_info(
+        "relay", "listener {} left {} ({} now): {}", id_, entity_->options.path,
+        registry_.listener_count(*entity_),
+        close ? fmt::format("close {} {}", close->code, close->reason) : result.error().message());
+    if (close || socket_.close_sent()) {
+        co_await socket_.close(1000, "", kCloseLimit);
+    }
+    socket_.interrupt();
+}
+
+net::awaitable<Result<void>> ControlChannel::receive_all() {
+    for (;;) {
+        const auto message = co_await socket_.receive_message(kMaxMessage);
+        if (!message) co_return message.error();
+        if (!*message) co_return Result<void>();
+        // Binary messages are bodies of responses to requests that this relay does not send.
+        if ((*message)->opcode == websocket::Opcode::text) on_message((*message)->data);
+    }
+}
+
+void ControlChannel::on_message(const std::string& text) {
+    const auto message = hc::parse_control_message(text);
+    if (!message) {
+        ops::log_debug("relay", "listener {}: ignored a control message: {}", id_,
+                       message.error().message());
+        return;
+    }
+    if (const auto* renewal = std::get_if<hc::RenewTokenMessage>(&*message)) renew(renewal->token);
+}
+
+void ControlChannel::renew(const std::string& token) {
+    const auto grant = check_token_(token);
+    if (!grant) {
+        ops::log_warn("relay", "listener {} on {}: token renewal refused: {}", id_,
+                      entity_->options.path, grant.error().sentence);
+        socket_.send_close(kPolicyViolation, describe(grant.error().sentence));
+        return;
+    }
+    grant_ = *grant;
+}
+
+// Close reasons hold 123 bytes, so the tracking id stands right behind the sentence.
+std::string ControlChannel::describe(std::string_view sentence) const {
+    return std::string(sentence.substr(0, 60)) + ". TrackingId:" + hc::make_tracking_id(id_);
+}
+
+// Pings, notices a dead listener, and ends the channel when its token has expired and the grace is
+// over.
+net::awaitable<void> ControlChannel::watch(std::shared_ptr<ControlChannel> self) {
+    auto next_ping = net::Clock::now() + self->options_.ping_interval;
+    while (!self->ended_) {
+        const std::int64_t left =
+            self->grant_.expiry + self->options_.token_grace.count() - unix_now();
+        // A token may be good for centuries; the sum must stay within the clock's range.
+        const auto expiry =
+            net::Clock::now() + std::chrono::seconds(std::clamp<std::int64_t>(left, 0, 86400));
+        (void)co_await self->ended_signal_.wait_until(std::min(next_ping, expiry));
+        if (self->ended_) co_return;
+        if (unix_now() >= self->grant_.expiry + self->options_.token_grace.count()) {
+            self->socket_.send_close(kPolicyViolation, self->describe("The token is expired"));
+            // A listener that does not answer the Close is cut.
+            (void)co_await self->ended_signal_.wait_until(net::Clock::now() + kCloseLimit);
+            if (!self->ended_) self->socket_.interrupt();
+            co_return;
+        }
+        if (net::Clock::now() < next_ping) continue;
+        next_ping = net::Clock::now() + self->options_.ping_interval;
+        const auto silence = net::Clock::now() - self->socket_.last_received();
+        if (silence > self->options_.ping_interval * kMissedPings) {
+            ops::log_warn("relay", "listener {} on {} answers no Ping", self->id_,
+                          self->entity_->options.path);
+            self->socket_.interrupt();
+            co_return;
+        }
+        self->socket_.send_ping();
+    }
+}
+
+void ControlChannel::announce(std::string message) {
+    net::asio::post(
+        socket_.executor(), [self = shared_from_this(), message = std::move(message)]() mutable {
+            if (self->ended_ || self->queued_announcements_ >= kMaxQueuedAnnouncements) return;
+            ++self->queued_announcements_;
+            net::spawn(self->socket_.executor(), send_announcement(self, std::move(message)));
+        });
+}
+
+net::awaitable<void> ControlChannel::send_announcement(std::shared_ptr<ControlChannel> self,
+                                                       std::string message) {
+    const auto sent = co_await self->socket_.send(websocket::Opcode::text, as_bytes(message));
+    --self->queued_announcements_;
+    // run() sees the end, and removing the listener tells its waiting senders.
+    if (!sent) self->socket_.interrupt();
+}
+
+void ControlChannel::shut_down(std::uint16_t code, std::string reason) {
+    net::asio::post(socket_.executor(),
+                    [self = shared_from_this(), code, reason = std::move(reason)] {
+                        self->socket_.send_close(code, self->describe(reason));
+                    });
+}
+
+}  // namespace hpb::relay

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "net/signal.hpp"
+#include "net/websocket.hpp"
+#include "relay/registry.hpp"
+
+namespace hpb::relay {
+
+/// How a control channel checks the token of a renewal: access.hpp with this listener's
+/// circumstances.
+using TokenCheck = std::function<Checked<Grant>(std::string_view token)>;
+
+/// A listener's long-lived WebSocket: senders are announced on it, its token is renewed on it
+/// (docs/protocol.md, "Control channel"). Lives on the thread that accepted it; announce() and
+/// shut_down() may be called from any.
+class ControlChannel : public std::enable_shared_from_this<ControlChannel> {
+public:
+    /// Announcements that wait for a listener to read; beyond that it is passed over.
+    static constexpr std::size_t kMaxQueuedAnnouncements = 256;
+    /// Longest message taken from a listener: more than any client sends here.
+    static constexpr std::size_t kMaxMessage = 1024 * 1024;
+
+    ControlChannel(net::WebSocket socket, Registry& registry, std::shared_ptr<Entity> entity,
+                   const config::RelayOptions& options, std::string id, std::string host,
+                   Grant grant, TokenCheck check_token);
+
+    /// The listener's sb-hc-id, as affinity headers name it.
+    [[nodiscard]] const std::string& id() const { return id_; }
+    /// Host and port under which this listener knows the relay: its rendezvous addresses use them.
+    [[nodiscard]] const std::string& host() const { return host_; }
+
+    /// Answers the upgrade with `response` and serves the channel until it ends. Registered with
+    /// the entity before, on this thread and without a pause between, so that nothing is announced
+    /// ahead of the answer; removed after.
+    [[nodiscard]] net::awaitable<void> run(std::string response);
+
+    /// The connection, for an answer other than run()'s.
+    [[nodiscard]] net::Stream& stream() { return socket_.stream(); }
+
+    /// Sends a control message. If that fails, the channel ends, and with it what waits for this
+    /// listener.
+    void announce(std::string message);
+
+    /// Closes the channel with a code and reason of the relay's own.
+    void shut_down(std::uint16_t code, std::string reason);
+
+private:
+    static net::awaitable<void> send_announcement(std::shared_ptr<ControlChannel> self,
+                                                  std::string message);
+    static net::awaitable<void> watch(std::shared_ptr<ControlChannel> self);
+    [[nodiscard]] net::awaitable<Result<void>> receive_all();
+    void on_message(const std::string& text);
+    void renew(const std::string& token);
+    [[nodiscard]] std::string describe(std::string_view sentence) const;
+
+    net::WebSocket socket_;
+    Registry& registry_;
+    std::shared_ptr<Entity> entity_;
+    const config::RelayOptions& options_;
+    std::string id_;
+    std::string host_;
+    Grant grant_;
+    TokenCheck check_token_;
+    net::Signal ended_signal_;
+    bool ended_ = false;
+    std::size_t queued_announcements_ = 0;
+};
+
+}  // namespace hpb::relay

@@ -1,0 +1,124 @@
+#include "relay/registry.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "crypto/crypto.hpp"
+#include "relay/control_channel.hpp"
+#include "relay/pending_sender.hpp"
+#include "relay/refusal.hpp"
+
+namespace hpb::relay {
+namespace {
+
+/// Makes the rendezvous URL, which carries no token, unguessable.
+constexpr std::size_t kKeyBytes = 16;
+
+bool names(const std::vector<std::string>& ids, std::string_view id) {
+    return std::any_of(ids.begin(), ids.end(),
+                       [&](const std::string& one) { return iequals(one, id); });
+}
+
+}  // namespace
+
+Registry::Registry(const config::RelayOptions& options)
+    : options_(options), random_(std::random_device{}()) {
+    for (const auto& connection : options.hybrid_connections) {
+        auto entity = std::make_shared<Entity>();
+        entity->options = connection;
+        entity->created_at = unix_now();
+        entities_.emplace(to_lower(connection.path), std::move(entity));
+    }
+}
+
+std::optional<EntityMatch> Registry::find(std::string_view path) const {
+    const std::string lower = to_lower(path);
+    for (std::size_t size = lower.size();; size = lower.rfind('/', size - 1)) {
+        if (size == std::string::npos) return std::nullopt;
+        const auto found = entities_.find(lower.substr(0, size));
+        if (found != entities_.end()) {
+            return EntityMatch{found->second,
+                               std::string(path.substr(std::min(size + 1, path.size())))};
+        }
+        if (size == 0) return std::nullopt;
+    }
+}
+
+bool Registry::add_listener(Entity& entity, std::shared_ptr<ControlChannel> listener) {
+    const std::lock_guard lock(mutex_);
+    if (entity.listeners.size() >= options_.max_listeners) return false;
+    entity.listeners.push_back(std::move(listener));
+    return true;
+}
+
+void Registry::remove_listener(Entity& entity, const ControlChannel& listener) {
+    std::vector<std::shared_ptr<PendingSender>> left_alone;
+    {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(entity.listeners, [&](const auto& one) { return one.get() == &listener; });
+        for (auto it = pending_.begin(); it != pending_.end();) {
+            if (it->second.listener == &listener) {
+                left_alone.push_back(std::move(it->second.sender));
+                it = pending_.erase(it);
+            } else {
+                ++it;
+            }
+        }
+    }
+    for (const auto& sender : left_alone) PendingSender::listener_lost(sender);
+}
+
+int Registry::listener_count(const Entity& entity) const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<int>(entity.listeners.size());
+}
+
+std::vector<std::shared_ptr<ControlChannel>> Registry::all_listeners() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<ControlChannel>> all;
+    for (const auto& [path, entity] : entities_) {
+        all.insert(all.end(), entity->listeners.begin(), entity->listeners.end());
+    }
+    return all;
+}
+
+Checked<std::shared_ptr<ControlChannel>> Registry::pick_listener(const Entity& entity,
+                                                                 const Affinity& affinity) {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<ControlChannel>> candidates;
+    for (const auto& listener : entity.listeners) {
+        if (!affinity.allowed.empty() && !names(affinity.allowed, listener->id())) continue;
+        if (names(affinity.disallowed, listener->id())) continue;
+        candidates.push_back(listener);
+    }
+    if (!candidates.empty()) {
+        std::uniform_int_distribution<std::size_t> any(0, candidates.size() - 1);
+        return candidates[any(random_)];
+    }
+    if (entity.listeners.empty()) {
+        return Refusal{404, "There are no listeners connected for the endpoint"};
+    }
+    return Refusal{
+        404,
+        "None of the connected listeners meet the AllowedListeners/DisallowedListeners criteria"};
+}
+
+std::optional<std::string> Registry::add_pending(std::shared_ptr<PendingSender> sender,
+                                                 const ControlChannel& listener) {
+    std::string key = crypto::random_hex(kKeyBytes);
+    const std::lock_guard lock(mutex_);
+    if (pending_.size() >= options_.max_pending_senders) return std::nullopt;
+    pending_.emplace(key, Pending{std::move(sender), &listener});
+    return key;
+}
+
+std::shared_ptr<PendingSender> Registry::take_pending(std::string_view key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = pending_.find(key);
+    if (found == pending_.end()) return nullptr;
+    auto sender = std::move(found->second.sender);
+    pending_.erase(found);
+    return sender;
+}
+
+}  // namespace hpb::relay

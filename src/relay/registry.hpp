@@ -1,0 +1,85 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/relay_options.hpp"
+#include "http/message.hpp"
+#include "net/stream.hpp"
+#include "relay/access.hpp"
+
+namespace hpb::relay {
+
+class ControlChannel;
+class PendingSender;
+
+/// A hybrid connection. Everything but the listeners is constant.
+struct Entity {
+    config::HybridConnectionOptions options;
+    std::int64_t created_at = 0;
+    std::vector<std::shared_ptr<ControlChannel>> listeners;  // guarded by the Registry's mutex
+};
+
+/// An entity as a request names it, and what of the path goes beyond it.
+struct EntityMatch {
+    std::shared_ptr<Entity> entity;
+    std::string suffix;  ///< without '/' in front
+};
+
+/// A sender's wish about listeners (docs/protocol.md, "Listener affinity"): comma-separated ids.
+struct Affinity {
+    std::vector<std::string> allowed;  ///< empty: all
+    std::vector<std::string> disallowed;
+};
+
+/// What the relay's threads share: hybrid connections, their listeners, senders that wait for one.
+/// Control plane only: nothing here is touched per byte. All functions are safe from any thread.
+class Registry {
+public:
+    explicit Registry(const config::RelayOptions& options);
+
+    /// The entity with the longest path that is `path` or a parent of it, ignoring case; nullopt:
+    /// none.
+    [[nodiscard]] std::optional<EntityMatch> find(std::string_view path) const;
+
+    /// @return false if the entity has max_listeners already.
+    [[nodiscard]] bool add_listener(Entity& entity, std::shared_ptr<ControlChannel> listener);
+    /// Also tells the senders that wait for this listener.
+    void remove_listener(Entity& entity, const ControlChannel& listener);
+    [[nodiscard]] int listener_count(const Entity& entity) const;
+    /// Every control channel, for an orderly stop.
+    [[nodiscard]] std::vector<std::shared_ptr<ControlChannel>> all_listeners() const;
+
+    /// A random one of the entity's listeners that the sender accepts; 404 in words if there is
+    /// none.
+    [[nodiscard]] Checked<std::shared_ptr<ControlChannel>> pick_listener(const Entity& entity,
+                                                                         const Affinity& affinity);
+
+    /// Makes `sender` known under a new one-time key. @return nullopt at max_pending_senders.
+    [[nodiscard]] std::optional<std::string> add_pending(std::shared_ptr<PendingSender> sender,
+                                                         const ControlChannel& listener);
+    /// The sender with this key, which is used up by that; nullptr if there is none (any more).
+    [[nodiscard]] std::shared_ptr<PendingSender> take_pending(std::string_view key);
+
+private:
+    struct Pending {
+        std::shared_ptr<PendingSender> sender;
+        const ControlChannel* listener;  // identity only
+    };
+
+    const config::RelayOptions& options_;
+    std::map<std::string, std::shared_ptr<Entity>> entities_;  // by lower-case path; constant
+    mutable std::mutex mutex_;
+    std::map<std::string, Pending, std::less<>> pending_;
+    std::minstd_rand random_;
+};
+
+}  // namespace hpb::relay

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/relay_options.hpp"
+#include "net/tls_context.hpp"
+#include "relay/registry.hpp"
+
+namespace hpb::relay {
+
+/// What all connections of a relay share. Constant, thread-safe (registry) or atomic.
+struct RelayContext {
+    RelayContext(const config::RelayOptions& o, std::optional<net::TlsServerContext> t);
+
+    /// Host and port for rendezvous addresses: PublicAddress, or what the listener itself called
+    /// the relay.
+    [[nodiscard]] std::string public_authority(std::string_view received_host) const {
+        return options.public_address.empty() ? std::string(received_host) : options.public_address;
+    }
+
+    const config::RelayOptions& options;
+    const std::optional<net::TlsServerContext> tls;
+    Registry registry;
+    std::vector<std::string> host_names;  ///< accepted in audiences besides the received Host
+    std::atomic<std::size_t> connections{0};
+    std::atomic<std::size_t> delayed_refusals{0};
+};
+
+}  // namespace hpb::relay

@@ -1,0 +1,107 @@
+#include "relay/relay_server.hpp"
+
+#include <algorithm>
+
+#include "hc/relay_uri.hpp"
+#include "net/dial.hpp"
+#include "relay/connection.hpp"
+#include "relay/control_channel.hpp"
+
+namespace hpb::relay {
+namespace {
+
+constexpr int kBacklog = 4096;
+/// Pause after accept() failed for want of descriptors or memory.
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+}  // namespace
+
+RelayContext::RelayContext(const config::RelayOptions& o, std::optional<net::TlsServerContext> t)
+    : options(o), tls(std::move(t)), registry(o), host_names(o.host_names) {
+    const auto address = hc::parse_relay_address(options.public_address);
+    if (address) host_names.push_back(address->host);
+}
+
+RelayServer::RelayServer(net::ExecutorPool& pool, const config::RelayOptions& options,
+                         std::optional<net::TlsServerContext> tls)
+    : pool_(pool), context_(options, std::move(tls)) {
+    const std::size_t limit = std::max<std::size_t>(1, options.max_handshakes / pool.size());
+    for (std::size_t i = 0; i < pool.size(); ++i) {
+        handshakes_.push_back(std::make_unique<HandshakeTable>(limit));
+    }
+}
+
+RelayServer::~RelayServer() = default;
+
+Result<std::vector<net::tcp::endpoint>> RelayServer::listen() {
+    std::vector<net::tcp::endpoint> bound;
+    for (const auto& address : context_.options.listen) {
+        const std::string name = net::host_port(address.host, address.port);
+        net::error_code error;
+        const auto ip = net::asio::ip::make_address(address.host, error);
+        if (error)
+            return Error(errc::invalid_argument,
+                         "cannot listen on " + name + ": not an IP address");
+        auto acceptor = std::make_shared<net::tcp::acceptor>(pool_.first());
+        const net::tcp::endpoint endpoint(ip, address.port);
+        acceptor->open(endpoint.protocol(), error);
+        if (!error) acceptor->set_option(net::tcp::acceptor::reuse_address(true), error);
+        if (!error) acceptor->bind(endpoint, error);
+        if (!error) acceptor->listen(kBacklog, error);
+        if (error) return Error(error, "cannot listen on " + name + ": " + error.message());
+        bound.push_back(acceptor->local_endpoint(error));
+        acceptors_.push_back(std::move(acceptor));
+    }
+    for (const auto& acceptor : acceptors_) net::spawn(pool_.first(), accept_loop(acceptor));
+    return bound;
+}
+
+net::awaitable<void> RelayServer::accept_loop(std::shared_ptr<net::tcp::acceptor> acceptor) {
+    while (acceptor->is_open()) {
+        const std::size_t thread = next_thread_++ % pool_.size();
+        auto [error, socket] = co_await acceptor->async_accept(pool_.at(thread), net::kAsTuple);
+        if (!error) {
+            admit(std::move(socket), thread);
+            continue;
+        }
+        if (error == net::asio::error::operation_aborted) co_return;
+        if (error == net::asio::error::connection_aborted) continue;
+        std::uint64_t suppressed = 0;
+        if (full_log_.admit(net::Clock::now(), suppressed)) {
+            ops::log_error(
+                "relay",
+                "cannot accept connections: {}; raise the limit of open files ({} more since)",
+                error.message(), suppressed);
+        }
+        net::asio::steady_timer pause(pool_.first(), kAcceptPause);
+        co_await pause.async_wait(net::kAsTuple);
+    }
+}
+
+void RelayServer::admit(net::tcp::socket socket, std::size_t thread) {
+    if (context_.connections >= context_.options.max_connections) {
+        std::uint64_t suppressed = 0;
+        if (full_log_.admit(net::Clock::now(), suppressed)) {
+            ops::log_warn("relay",
+                          "refused a connection: MaxConnections ({}) reached ({} more since)",
+                          context_.options.max_connections, suppressed);
+        }
+        return;
+    }
+    ConnectionTicket ticket(context_.connections);
+    auto connection = std::make_shared<Connection>(
+        context_, *handshakes_[thread], net::Stream(std::move(socket)), std::move(ticket));
+    net::spawn(pool_.at(thread), Connection::serve(std::move(connection)));
+}
+
+void RelayServer::shut_down() {
+    for (const auto& acceptor : acceptors_) {
+        net::error_code ignored;
+        acceptor->close(ignored);
+    }
+    for (const auto& listener : context_.registry.all_listeners()) {
+        listener->shut_down(1011, "The relay is shutting down");
+    }
+}
+
+}  // namespace hpb::relay

@@ -1,0 +1,192 @@
+#include "relay/rendezvous.hpp"
+
+#include "ops/log.hpp"
+
+namespace hpb::relay {
+namespace {
+
+using websocket::Opcode;
+
+constexpr int kMissedPings = 3;
+constexpr std::chrono::seconds kGracefulClose{5};
+
+}  // namespace
+
+Rendezvous::Leg::Leg(End end)
+    : stream(std::move(end.stream)),
+      ticket(std::move(end.ticket)),
+      early(std::move(end.early)),
+      writer(stream, websocket::Role::server) {}
+
+Rendezvous::Rendezvous(End sender, End listener, const config::RelayOptions& options)
+    : options_(options),
+      sender_(std::move(sender)),
+      listener_(std::move(listener)),
+      changed_(sender_.stream.executor()) {}
+
+net::awaitable<void> Rendezvous::run() {
+    const auto self = shared_from_this();
+    const auto executor = sender_.stream.executor();
+    net::spawn(executor, pump_and_report(self, sender_, listener_));
+    net::spawn(executor, pump_and_report(self, listener_, sender_));
+    net::spawn(executor, watch(self));
+    while (pumps_running_ > 0) co_await changed_.wait();
+    done_ = true;
+    changed_.notify_all();
+    if (lost_) co_return;
+    co_await finish(sender_);
+    co_await finish(listener_);
+}
+
+void Rendezvous::interrupt() {
+    lost_ = true;
+    for (Leg* leg : {&sender_, &listener_}) {
+        leg->stream.reset_on_close();
+        leg->stream.interrupt();
+    }
+}
+
+net::awaitable<void> Rendezvous::pump_and_report(std::shared_ptr<Rendezvous> self, Leg& from,
+                                                 Leg& to) {
+    const Ended ended = co_await self->pump(from, to);
+    // A connection that ends without a Close must not look like a clean end on the other side: no
+    // Close frame, and RST where the system allows it (docs/protocol.md, "Abnormal loss").
+    if (ended == Ended::by_loss && !self->lost_) self->interrupt();
+    --self->pumps_running_;
+    self->changed_.notify_all();
+}
+
+net::awaitable<bool> Rendezvous::fill(Leg& from, net::Slab& slab, MutableByteSpan& bytes) {
+    if (!from.early.empty()) {
+        slab = net::Slab::take();
+        bytes = slab.span().first(std::min(from.early.size(), net::Slab::kSize));
+        std::copy_n(from.early.begin(), bytes.size(), bytes.begin());
+        from.early.erase(from.early.begin(),
+                         from.early.begin() + static_cast<std::ptrdiff_t>(bytes.size()));
+        from.early.shrink_to_fit();
+        co_return true;
+    }
+    for (;;) {
+        slab = net::Slab::take();
+        const auto read = from.stream.try_read(slab.span());
+        if (read && *read > 0) {
+            bytes = slab.span().first(*read);
+            from.last_received = net::Clock::now();
+            co_return true;
+        }
+        slab.release();
+        if (read || read.error().code() != net::asio::error::would_block) co_return false;
+        // While it was not read it could not show signs of life: the silence counts from here.
+        from.waiting_to_read = true;
+        from.last_received = net::Clock::now();
+        const auto ready = co_await from.stream.wait_readable();
+        from.waiting_to_read = false;
+        if (!ready) co_return false;
+    }
+}
+
+net::awaitable<Rendezvous::Ended> Rendezvous::pump(Leg& from, Leg& to) {
+    for (;;) {
+        net::Slab slab;
+        MutableByteSpan bytes;
+        const bool more = co_await fill(from, slab, bytes);
+        if (!more) co_return Ended::by_loss;
+        for (;;) {
+            const auto step = from.transcoder.next(bytes);
+            if (!step) {
+                fail(from, to, step.error());
+                co_return Ended::by_loss;
+            }
+            if (step->kind == Transcoder::Step::Kind::need_more) break;
+            if (step->kind == Transcoder::Step::Kind::output) {
+                const auto written = co_await to.writer.write(step->output);
+                if (!written) co_return Ended::by_loss;
+                continue;
+            }
+            on_control(from, to, *step);
+            if (from.closed) co_return Ended::by_close;
+        }
+    }
+}
+
+void Rendezvous::on_control(Leg& from, Leg& to, const Transcoder::Step& step) {
+    if (step.opcode == Opcode::ping) {
+        send_control(from, Opcode::pong, step.payload);
+    } else if (step.opcode == Opcode::close) {
+        from.closed = true;
+        send_control(to, Opcode::close, step.payload);
+        if (!first_close_) first_close_ = net::Clock::now();
+        changed_.notify_all();
+    }
+}
+
+void Rendezvous::send_control(Leg& leg, Opcode opcode, ByteSpan payload) {
+    if (leg.writer.queue_control(opcode, payload)) {
+        net::spawn(leg.stream.executor(), flush(shared_from_this(), leg));
+    }
+}
+
+net::awaitable<void> Rendezvous::flush(std::shared_ptr<Rendezvous>, Leg& leg) {
+    (void)co_await leg.writer.flush();
+}
+
+// A side that breaks the protocol is told so; the other side sees the loss.
+void Rendezvous::fail(Leg& culprit, Leg& other, const Error& error) {
+    const std::string payload =
+        websocket::encode_close_payload(websocket::close_code_for(error), error.message());
+    send_control(culprit, Opcode::close, as_bytes(payload));
+    culprit.stream.shutdown_send();
+    other.stream.reset_on_close();
+    other.stream.interrupt();
+    lost_ = true;
+    culprit.stream.interrupt();
+}
+
+// Both Closes are passed on: let the last bytes arrive before the connection goes.
+net::awaitable<void> Rendezvous::finish(Leg& leg) {
+    net::Deadline deadline(leg.stream, kGracefulClose);
+    co_await leg.writer.idle();
+    co_await leg.stream.close_gracefully(kGracefulClose);
+}
+
+void Rendezvous::check_liveness(Leg& leg) {
+    const auto silence = net::Clock::now() - leg.last_received;
+    if (leg.waiting_to_read && silence > options_.ping_interval * kMissedPings) {
+        // Only a side that is being read can show signs of life.
+        leg.stream.interrupt();
+    } else if (!leg.closed) {
+        send_control(leg, Opcode::ping, {});
+    }
+}
+
+/// When the side that has not closed yet is given up: half-closed connections live while it sends.
+net::Clock::time_point Rendezvous::close_deadline() const {
+    auto deadline = net::Clock::time_point::max();
+    for (const Leg* leg : {&sender_, &listener_}) {
+        if (leg->closed || !leg->waiting_to_read) continue;
+        deadline = std::min(deadline,
+                            std::max(*first_close_, leg->last_received) + options_.close_timeout);
+    }
+    return deadline;
+}
+
+net::awaitable<void> Rendezvous::watch(std::shared_ptr<Rendezvous> self) {
+    auto next_ping = net::Clock::now() + self->options_.ping_interval;
+    while (!self->done_) {
+        auto until = next_ping;
+        if (self->first_close_) until = std::min(until, self->close_deadline());
+        (void)co_await self->changed_.wait_until(until);
+        if (self->done_) co_return;
+        const auto now = net::Clock::now();
+        if (self->first_close_ && now >= self->close_deadline()) {
+            self->interrupt();
+            co_return;
+        }
+        if (now < next_ping) continue;
+        next_ping = now + self->options_.ping_interval;
+        self->check_liveness(self->sender_);
+        self->check_liveness(self->listener_);
+    }
+}
+
+}  // namespace hpb::relay

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "config/relay_options.hpp"
+#include "net/frame_writer.hpp"
+#include "net/signal.hpp"
+#include "net/slab.hpp"
+#include "net/stream.hpp"
+#include "relay/connection_limits.hpp"
+#include "relay/transcoder.hpp"
+
+namespace hpb::relay {
+
+/// Sender and listener joined: both connections on one thread, messages passed on in both
+/// directions (docs/protocol.md, "Data plane"). Memory: one slab per direction, and only while
+/// bytes are in it; a side that does not read stops the other side from being read.
+class Rendezvous : public std::enable_shared_from_this<Rendezvous> {
+public:
+    struct End {
+        net::Stream stream;
+        ConnectionTicket ticket;
+        std::vector<std::byte> early;  ///< what came behind the upgrade request
+    };
+
+    Rendezvous(End sender, End listener, const config::RelayOptions& options);
+
+    /// Passes messages on until both sides have closed or one is lost. Both 101 answers are out.
+    [[nodiscard]] net::awaitable<void> run();
+
+    /// Ends it as if the connections were lost. On its thread only.
+    void interrupt();
+
+private:
+    /// One connection and what is read from it.
+    struct Leg {
+        explicit Leg(End end);
+
+        net::Stream stream;
+        ConnectionTicket ticket;
+        std::vector<std::byte> early;
+        Transcoder transcoder;
+        net::FrameWriter writer;
+        net::Clock::time_point last_received = net::Clock::now();
+        bool waiting_to_read = false;
+        bool closed = false;  // its Close has been passed on
+    };
+
+    enum class Ended { by_close, by_loss };
+
+    static net::awaitable<void> pump_and_report(std::shared_ptr<Rendezvous> self, Leg& from,
+                                                Leg& to);
+    static net::awaitable<void> watch(std::shared_ptr<Rendezvous> self);
+    static net::awaitable<void> flush(std::shared_ptr<Rendezvous> self, Leg& leg);
+    [[nodiscard]] net::awaitable<Ended> pump(Leg& from, Leg& to);
+    [[nodiscard]] net::awaitable<bool> fill(Leg& from, net::Slab& slab, MutableByteSpan& bytes);
+    void on_control(Leg& from, Leg& to, const Transcoder::Step& step);
+    void send_control(Leg& leg, websocket::Opcode opcode, ByteSpan payload);
+    void fail(Leg& culprit, Leg& other, const Error& error);
+    [[nodiscard]] net::awaitable<void> finish(Leg& leg);
+    void check_liveness(Leg& leg);
+    [[nodiscard]] net::Clock::time_point close_deadline() const;
+
+    const config::RelayOptions& options_;
+    Leg sender_;
+    Leg listener_;
+    net::Signal changed_;
+    int pumps_running_ = 2;
+    bool lost_ = false;
+    bool done_ = false;
+    std::optional<net::Clock::time_point> first_close_;
+};
+
+}  // namespace hpb::relay
