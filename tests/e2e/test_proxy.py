@@ -1,0 +1,101 @@
+"""Agents that reach the relay through an HTTP CONNECT proxy only."""
+
+import asyncio
+import base64
+import threading
+
+import pytest
+from hpbtest import apps
+from hpbtest.waiting import wait_until
+
+
+class ConnectProxy:
+    """Serves CONNECT on a thread of its own; wants `user:password` if given. targets: what was asked for."""
+
+    def __init__(self, credentials=None):
+        self.targets, self.refused = [], 0
+        self._wanted = credentials and "Basic " + base64.b64encode(credentials.encode()).decode()
+        self._loop = asyncio.new_event_loop()
+        ready = threading.Event()
+        threading.Thread(target=self._run, args=(ready,), daemon=True).start()
+        assert ready.wait(10)
+
+    def _run(self, ready):
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        self._loop.run_forever()
+
+    async def _serve(self, reader, writer):
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            method, target, _ = head.split("\r\n")[0].split(" ")
+            offered = [line.split(":", 1)[1].strip() for line in head.split("\r\n")
+                       if line.lower().startswith("proxy-authorization:")]
+            if method != "CONNECT" or (self._wanted and self._wanted not in offered):
+                self.refused += 1
+                writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n"
+                             b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+                return writer.close()
+            self.targets.append(target)
+            host, port = target.rsplit(":", 1)
+            to_reader, to_writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await asyncio.gather(self._pump(reader, to_writer), self._pump(to_reader, writer))
+        except (OSError, asyncio.IncompleteReadError):
+            writer.close()
+
+    @staticmethod
+    async def _pump(reader, writer):
+        try:
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            pass
+        writer.close()
+
+    def close(self):
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+@pytest.mark.parametrize("credentials", [None, "user:pass-word"], ids=["open", "with a password"])
+def test_both_agents_go_through_the_proxy(bench, credentials):
+    proxy = ConnectProxy(credentials)
+    env = {"HTTPS_PROXY": f"http://{credentials + '@' if credentials else ''}127.0.0.1:{proxy.port}", "NO_PROXY": ""}
+    with apps.echo_target() as target:
+        relay = bench.relay()
+        service = bench.start("service", "service", *bench.endpoint_options(relay),
+                              "-T", f"simple:5011/127.0.0.1:{target.address[1]}", env=env)
+        client = bench.start("client", "client", *bench.endpoint_options(relay), "-L", "127.0.0.1:0/5011:simple", env=env)
+        service.wait_ready()
+        (address,) = client.wait_ready()
+        assert apps.exchange(address, b"x" * 100_000) == b"x" * 100_000
+        # Control channel, rendezvous and the client's channel at the least, all of them to the relay.
+        wait_until(lambda: len(proxy.targets) >= 3, 5, f"everything through the proxy: {proxy.targets}")
+        assert set(proxy.targets) == {f"{relay.host}:{relay.port}"}
+        for process in (service, client):
+            process.check_clean(["pass-word"])
+    proxy.close()
+
+
+def test_no_proxy_exempts_the_relay(bench):
+    proxy = ConnectProxy()
+    env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "example.com,127.0.0.1"}
+    with apps.echo_target() as target:
+        relay = bench.relay()
+        process = bench.start("service", "service", *bench.endpoint_options(relay),
+                              "-T", f"simple:5011/127.0.0.1:{target.address[1]}", env=env)
+        process.wait_ready()
+        assert proxy.targets == []
+    proxy.close()
+
+
+def test_a_proxy_that_wants_a_password_is_told_clearly(bench):
+    proxy = ConnectProxy("user:secret-of-the-proxy")
+    relay = bench.relay()
+    process = bench.start("client", "client", *bench.endpoint_options(relay), "-L", "127.0.0.1:0/5011:simple",
+                          env={"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": ""})
+    process.wait_error(r"(?i)proxy.*407|407.*proxy|proxy.*(password|authenti)", 15)
+    proxy.close()
