@@ -41,14 +41,14 @@ bench: ## Run the benchmarks: ARGS are passed on
 
 format: ## Lay out the C++ sources with clang-format
 	@scripts/setup.sh dev
-	$(call newest,clang-format) -i $(sources)
+	@$(call newest,clang-format) -i $(sources) && echo "formatted $(words $(sources)) files"
 
 lint: ## Check layout, layers and (for the cores) clang-tidy: TIDY=all for all folders
 	@scripts/setup.sh dev
-	$(call newest,clang-format) --dry-run -Werror $(sources)
-	scripts/check_layers.py
-	cmake --preset release -DBUILD_TESTING=ON >/dev/null
-	find src -name '*.cpp' | grep -E '^src/($(tidy_folders))/' | grep -v '/boost_' \
+	@echo "layout: $(words $(sources)) files" && $(call newest,clang-format) --dry-run -Werror $(sources)
+	@scripts/check_layers.py
+	@cmake --preset release -DBUILD_TESTING=ON >/dev/null
+	@find src -name '*.cpp' | grep -E '^src/($(tidy_folders))/' | grep -v '/boost_' \
 	    | xargs -P "$$(nproc)" -n 4 $(call newest,clang-tidy) -p build/release --quiet
 
 package: ## Make a Debian package in build/release
