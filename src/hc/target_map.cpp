@@ -105,7 +105,9 @@ Result<TargetAddress> parse_target(std::string_view text, std::string_view entit
         for (const auto part : split(rest, ':')) {
             if (!part.empty()) parts.push_back(part);
         }
-        if (parts.size() != 2) {
+        // The existing bridge drops empty pieces, which must not turn "::1:22" into host 1,
+        // port 22.
+        if (parts.size() != 2 || is_ipv6_literal(rest)) {
             return bad_target(text, "expected tcp:host:port, with an IPv6 address in brackets");
         }
         target.host = replace_placeholder(trim(parts[0]), entity);
