@@ -58,7 +58,7 @@ std::size_t size_of(const std::vector<std::pair<std::string, std::string>>& head
 
 SenderRequest::SenderRequest(Connection& connection)
     : connection_(connection),
-      options_(connection.server_.options_),
+      options_(connection.context().options),
       deadline_(net::Clock::now() + options_.rendezvous_timeout) {}
 
 net::awaitable<void> SenderRequest::run() {

@@ -1,0 +1,102 @@
+#include "relay/registry.hpp"
+
+#include <gtest/gtest.h>
+
+#include "relay/control_channel.hpp"
+#include "relay/pending_sender.hpp"
+
+namespace hpb::relay {
+namespace {
+
+class RegistryTest : public testing::Test {
+protected:
+    RegistryTest() {
+        for (const auto* path : {"hyco", "team/app", "team/app/deep"}) {
+            options_.hybrid_connections.emplace_back();
+            options_.hybrid_connections.back().path = path;
+        }
+        options_.max_listeners = 2;
+        options_.max_pending_senders = 2;
+        registry_.emplace(options_);
+    }
+
+    std::shared_ptr<ControlChannel> listener(const std::string& id) {
+        const auto entity = registry_->find("hyco")->entity;
+        net::WebSocket socket(net::Stream(net::tcp::socket(context_)), websocket::Role::server, {});
+        return std::make_shared<ControlChannel>(std::move(socket), *registry_, entity, options_, id,
+                                                "host", Grant{}, nullptr);
+    }
+
+    std::string found(std::string_view path) {
+        const auto match = registry_->find(path);
+        return match ? match->entity->options.path + "|" + match->suffix : "none";
+    }
+
+    net::asio::io_context context_;
+    config::RelayOptions options_;
+    std::optional<Registry> registry_;
+};
+
+TEST_F(RegistryTest, TheLongestPathWinsAndTheRestIsTheSuffix) {
+    EXPECT_EQ(found("hyco"), "hyco|");
+    EXPECT_EQ(found("HYCO/a/b"), "hyco|a/b");
+    EXPECT_EQ(found("team/app/deeper"), "team/app|deeper");
+    EXPECT_EQ(found("team/app/deep/er"), "team/app/deep|er");
+    EXPECT_EQ(found("hycoxyz"), "none");
+    EXPECT_EQ(found("team"), "none");
+    EXPECT_EQ(found(""), "none");
+}
+
+TEST_F(RegistryTest, NoMoreListenersThanAllowedUntilOneLeaves) {
+    auto& entity = *registry_->find("hyco")->entity;
+    const auto first = listener("a");
+    EXPECT_TRUE(registry_->add_listener(entity, first));
+    EXPECT_TRUE(registry_->add_listener(entity, listener("b")));
+    EXPECT_FALSE(registry_->add_listener(entity, listener("c")));
+    registry_->remove_listener(entity, *first);
+    EXPECT_TRUE(registry_->add_listener(entity, listener("c")));
+    EXPECT_EQ(registry_->listener_count(entity), 2);
+}
+
+TEST_F(RegistryTest, ListenersShareTheWorkAndAffinityIsObeyed) {
+    auto& entity = *registry_->find("hyco")->entity;
+    EXPECT_EQ(registry_->pick_listener(entity, {}).error().status, 404u);
+    ASSERT_TRUE(registry_->add_listener(entity, listener("a")));
+    ASSERT_TRUE(registry_->add_listener(entity, listener("b")));
+    std::map<std::string, int> picked;
+    for (int i = 0; i < 200; ++i) ++picked[registry_->pick_listener(entity, {}).value()->id()];
+    EXPECT_GT(picked["a"], 40);
+    EXPECT_GT(picked["b"], 40);
+    EXPECT_EQ(registry_->pick_listener(entity, {{"B"}, {}}).value()->id(), "b");
+    EXPECT_EQ(registry_->pick_listener(entity, {{}, {"b"}}).value()->id(), "a");
+    EXPECT_NE(
+        registry_->pick_listener(entity, {{"x"}, {}}).error().sentence.find("AllowedListeners"),
+        std::string::npos);
+}
+
+TEST_F(RegistryTest, ARendezvousKeyIsGoodOnceAndPendingSendersAreBounded) {
+    const auto one = listener("a");
+    const auto sender = std::make_shared<PendingSender>(context_.get_executor());
+    const auto key = registry_->add_pending(sender, *one);
+    ASSERT_TRUE(key);
+    ASSERT_TRUE(registry_->add_pending(sender, *one));
+    EXPECT_FALSE(registry_->add_pending(sender, *one));
+    EXPECT_EQ(registry_->take_pending(*key), sender);
+    EXPECT_EQ(registry_->take_pending(*key), nullptr);
+    EXPECT_EQ(registry_->take_pending("made up"), nullptr);
+}
+
+TEST_F(RegistryTest, SendersThatWaitForALostListenerAreTold) {
+    auto& entity = *registry_->find("hyco")->entity;
+    const auto lost = listener("a");
+    ASSERT_TRUE(registry_->add_listener(entity, lost));
+    const auto sender = std::make_shared<PendingSender>(context_.get_executor());
+    const auto key = registry_->add_pending(sender, *lost);
+    registry_->remove_listener(entity, *lost);
+    context_.run();
+    EXPECT_TRUE(std::holds_alternative<ListenerLost>(sender->outcome()));
+    EXPECT_EQ(registry_->take_pending(*key), nullptr);
+}
+
+}  // namespace
+}  // namespace hpb::relay
