@@ -1,7 +1,15 @@
-#include "process.hpp"
+#include "hpb/process.hpp"
 
 #include <boost/asio/signal_set.hpp>
 #include <cstdio>
+#include <cstdlib>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/lsan_interface.h>
+#define HPB_LEAK_CHECK 1
+#endif
+#endif
 
 #include "ops/log.hpp"
 
@@ -30,16 +38,21 @@ net::awaitable<void> Process::handle_signals(std::function<void()> drain,
     drain();
     net::asio::steady_timer limit(pool_.first(), drain_limit);
     limit.async_wait([this](net::error_code error) {
-        if (!error) exit(kSuccess);
+        if (!error) exit(0);
     });
     co_await signals.async_wait(net::kAsTuple);
-    exit(kSuccess);
+    exit(0);
 }
 
-int Process::run(std::function<void()> drain, std::chrono::milliseconds drain_limit) {
+void Process::run(std::function<void()> drain, std::chrono::milliseconds drain_limit) {
     net::spawn(pool_.first(), handle_signals(std::move(drain), drain_limit));
     pool_.run();
-    return code_.load();
+    ops::shut_down_log();
+    std::fflush(nullptr);
+#if HPB_LEAK_CHECK
+    __lsan_do_leak_check();
+#endif
+    std::_Exit(code_.load());
 }
 
 }  // namespace hpb::app

@@ -9,11 +9,6 @@
 
 namespace hpb::app {
 
-/// Exit codes (docs/configuration.md, "Exit codes").
-inline constexpr int kSuccess = 0;
-inline constexpr int kRunTimeFailure = 1;
-inline constexpr int kUsageError = 2;
-
 /// The one line on standard output that says a role can serve: "ready relay 127.0.0.1:8443".
 void print_ready(std::string_view role, const std::string& what);
 

@@ -1,7 +1,8 @@
-#include "commands.hpp"
+#include "hpb/cli.hpp"
+#include "hpb/commands.hpp"
+#include "hpb/process.hpp"
 #include "net/dial.hpp"
 #include "net/tls_context.hpp"
-#include "process.hpp"
 #include "relay/relay_server.hpp"
 
 namespace hpb::app {
@@ -19,7 +20,7 @@ int run_relay(const config::RelayOptions& options) {
             net::TlsServerContext::from_files(options.certificate_file, options.key_file);
         if (!context) {
             print_error(context.error().message());
-            return kUsageError;
+            return kExitUsage;
         }
         tls = std::move(*context);
     }
@@ -28,7 +29,7 @@ int run_relay(const config::RelayOptions& options) {
     const auto bound = server.listen();
     if (!bound) {
         print_error(bound.error().message());
-        return kRunTimeFailure;
+        return kExitFailure;
     }
     std::string addresses;
     for (const auto& endpoint : *bound) {
@@ -36,7 +37,7 @@ int run_relay(const config::RelayOptions& options) {
                      net::host_port(endpoint.address().to_string(), endpoint.port());
     }
     print_ready("relay", addresses);
-    return process.run([&] { server.shut_down(); }, kDrainLimit);
+    process.run([&] { server.shut_down(); }, kDrainLimit);
 }
 
 }  // namespace hpb::app

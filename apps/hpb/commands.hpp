@@ -1,0 +1,25 @@
+// What the subcommands do. Each runs until it is done or told to stop, and returns the exit code:
+// 0, or 1 for a failure at run time. Configuration errors are found before (cli.hpp).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "config/agent_options.hpp"
+#include "config/relay_options.hpp"
+#include "hc/target_map.hpp"
+
+namespace hpb::app {
+
+struct DemoOptions {
+    bool once = false;                        ///< end after the check instead of serving on
+    std::uint16_t port = 0;                   ///< of the local end; 0: any free port
+    std::optional<hc::TargetAddress> target;  ///< instead of the bundled web page
+};
+
+int run_relay(const config::RelayOptions& options);
+int run_service(const config::ServiceOptions& options);
+int run_client(const config::ClientOptions& options);
+int run_demo(const DemoOptions& options);
+
+}  // namespace hpb::app

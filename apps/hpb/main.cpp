@@ -1,0 +1,41 @@
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "hpb/cli.hpp"
+#include "hpb/start.hpp"
+#include "ops/log.hpp"
+
+namespace {
+
+// Each connection takes a descriptor or two, and the usual soft limit of 1024 is far below what the
+// options allow.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::signal(SIGPIPE, SIG_IGN);  // a peer that went away is an error code, not the end
+    raise_descriptor_limit();
+    try {
+        const auto parsed = hpb::app::parse_command_line({argv + (argc > 0 ? 1 : 0), argv + argc});
+        fmt::print("{}", parsed.output);
+        if (!parsed.error.empty()) fmt::print(stderr, "hpb: error: {}\n", parsed.error);
+        if (!parsed.command_line) return parsed.exit_code;
+        const auto inputs =
+            hpb::app::make_inputs(*parsed.command_line, hpb::config::SourceInputs::of_process());
+        return hpb::app::start(*parsed.command_line, inputs);
+    } catch (const std::exception& error) {
+        hpb::ops::shut_down_log();
+        fmt::print(stderr, "hpb: error: {}\n", error.what());
+        return hpb::app::kExitFailure;
+    }
+}

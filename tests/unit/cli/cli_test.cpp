@@ -1,0 +1,184 @@
+#include "hpb/cli.hpp"
+
+#include "hpb/start.hpp"
+#include "unit/config/config_fixture.hpp"
+
+namespace hpb::app {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using namespace std::chrono_literals;
+
+CommandLine parse(const std::vector<std::string>& arguments) {
+    auto outcome = parse_command_line(arguments);
+    EXPECT_EQ(outcome.error, "");
+    EXPECT_TRUE(outcome.command_line.has_value());
+    return outcome.command_line.value_or(CommandLine{});
+}
+
+std::string error_of(const std::vector<std::string>& arguments) {
+    const auto outcome = parse_command_line(arguments);
+    EXPECT_EQ(outcome.exit_code, kExitUsage);
+    EXPECT_FALSE(outcome.command_line.has_value());
+    EXPECT_EQ(outcome.error.find('\n'), std::string::npos) << outcome.error;
+    return outcome.error;
+}
+
+TEST(CommandLine, RelayWithoutAnyFile) {
+    const auto line = parse({"relay", "--listen", "127.0.0.1:8443", "--listen=[::1]:8443", "--cert",
+                             "c.crt", "--key", "c.key", "--rule", "root", "--rule-key-file",
+                             "root.key", "--connection", "simple", "--connection", "other"});
+    EXPECT_EQ(line.command, Command::relay);
+    EXPECT_THAT(line.relay.listen, ElementsAre("127.0.0.1:8443", "[::1]:8443"));
+    EXPECT_THAT(line.relay.connections, ElementsAre("simple", "other"));
+    EXPECT_EQ(line.relay.rule, "root");
+    ASSERT_EQ(line.flags.size(), 2u);
+    EXPECT_EQ(line.flags[0].key, "Relay:Tls:CertificateFile");
+    EXPECT_EQ(line.flags[0].value, "c.crt");
+    EXPECT_EQ(line.flags[0].flag, "--cert");
+    EXPECT_EQ(parse({"relay", "--insecure"}).flags.at(0).value, "true");
+}
+
+TEST(CommandLine, ServiceAndClient) {
+    const auto service =
+        parse({"service", "--relay", "sb://127.0.0.1:8443/", "--ca", "relay.crt", "-T",
+               "simple:5011/localhost:5432", "-T", "b/[::1]:80", "--proxy", "none"});
+    EXPECT_EQ(service.command, Command::service);
+    EXPECT_THAT(service.service.targets, ElementsAre("simple:5011/localhost:5432", "b/[::1]:80"));
+    EXPECT_EQ(service.flags.size(), 3u);
+    const auto client =
+        parse({"client", "-x", "Endpoint=sb://h/;A=b", "-L", "127.0.0.1:15432/5011:simple", "-L",
+               "[::1]:1:b", "--channels", "4", "--ttl", "60", "--log-level", "debug",
+               "--log-format", "json", "--config", "f.json"});
+    EXPECT_THAT(client.client.mappings, ElementsAre("127.0.0.1:15432/5011:simple", "[::1]:1:b"));
+    EXPECT_EQ(client.client.channels, 4);
+    EXPECT_EQ(client.client.channel_ttl, 60s);
+    EXPECT_EQ(client.log.format, "json");
+    EXPECT_EQ(client.config_file, "f.json");
+    EXPECT_EQ(client.flags.at(0).key, "PortBridge:ServiceNamespace:ConnectionString");
+}
+
+TEST(CommandLine, DemoCheckAndToken) {
+    const auto demo = parse({"demo", "--once", "--port", "8080", "--target", "localhost:80"});
+    EXPECT_TRUE(demo.demo.once);
+    EXPECT_EQ(demo.demo.port, 8080);
+    EXPECT_EQ(demo.demo.target, (hc::TargetAddress{"localhost", 80}));
+    EXPECT_EQ(parse({"check", "--config", "f", "client"}).check_role, "client");
+    EXPECT_EQ(parse({"token", "--ttl", "5", "--connection", "a/b"}).token_ttl, 5s);
+}
+
+TEST(CommandLine, SettingsPassThrough) {
+    const auto line = parse({"client", "--PortBridge:PortMappings:1:EntityPath=a",
+                             "/Serilog:MinimumLevel", "Debug", "--relay", "r", "PortBridge:X=--y"});
+    EXPECT_THAT(line.settings, ElementsAre("--PortBridge:PortMappings:1:EntityPath=a",
+                                           "/Serilog:MinimumLevel", "Debug", "PortBridge:X=--y"));
+    EXPECT_EQ(line.flags.size(), 1u);
+}
+
+TEST(CommandLine, MistakesAreOneLineWithTheNearestName) {
+    EXPECT_EQ(error_of({"relay", "--lisen", "x"}),
+              "unknown option --lisen; did you mean --listen?");
+    EXPECT_EQ(error_of({"client", "--rulekey-file=x"}),
+              "unknown option --rulekey-file; did you mean --rule-key-file?");
+    EXPECT_EQ(error_of({"service", "--zzzzzzzzzzzz"}),
+              "unknown option --zzzzzzzzzzzz; see 'hpb service --help'");
+    EXPECT_EQ(error_of({"rellay"}), "unknown command 'rellay'; did you mean relay?");
+    EXPECT_EQ(error_of({"client", "stray"}),
+              "unexpected argument 'stray'; see 'hpb client --help'");
+    EXPECT_THAT(error_of({}), HasSubstr("hpb --help"));
+    EXPECT_THAT(error_of({"--verson"}), HasSubstr("did you mean --version?"));
+    EXPECT_THAT(error_of({"relay", "--cert"}), HasSubstr("--cert"));
+    EXPECT_THAT(error_of({"client", "--channels", "0"}), HasSubstr("--channels"));
+    EXPECT_THAT(error_of({"client", "--ttl", "x"}), HasSubstr("--ttl"));
+    EXPECT_THAT(error_of({"demo", "--port", "70000"}), HasSubstr("--port"));
+    EXPECT_THAT(error_of({"demo", "--target", "nowhere"}), HasSubstr("--target"));
+    EXPECT_THAT(error_of({"check", "relais"}), HasSubstr("relais"));
+    EXPECT_THAT(error_of({"relay", "client"}), Not(IsEmpty()));
+}
+
+TEST(CommandLine, HelpAndVersion) {
+    for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+             {"--help"}, {"relay", "--help"}, {"client", "-h"}, {"--version"}}) {
+        const auto outcome = parse_command_line(arguments);
+        EXPECT_EQ(outcome.exit_code, 0);
+        EXPECT_FALSE(outcome.command_line.has_value());
+        EXPECT_FALSE(outcome.output.empty());
+    }
+    EXPECT_THAT(parse_command_line({"--version"}).output, testing::StartsWith("hpb "));
+    EXPECT_THAT(parse_command_line({"client", "--help"}).output,
+                HasSubstr("[BIND:]PORT[/KEY]:NAME"));
+}
+
+class AppTest : public config::ConfigTest {
+protected:
+    config::SourceInputs inputs_for(const CommandLine& line) { return make_inputs(line, inputs); }
+    CheckReport check_file(std::string_view text, const std::string& role = "") {
+        CommandLine line;
+        line.config_file = write("file.json", text);
+        line.check_role = role;
+        auto report = check(line, inputs_for(line));
+        diagnostics = report.problems;
+        return report;
+    }
+};
+
+TEST_F(AppTest, CheckTellsWhatWouldRunAndNoSecret) {
+    const auto report = check_file(R"({ "PortBridge": {
+      "ServiceNamespace": { "ServiceNamespace": "r.example:8443", "AccessRuleName": "root",
+                            "AccessRuleKey": "top-secret", "Proxy": "http://u:top-secret@p:1" },
+      "EntityPaths": ["simple"], "Targets": { "5011": "[::1]:80" },
+      "PortMappings": { "5021": { "EntityPath": "simple", "AcceptFromIpAddresses": ["*"] } } } })");
+    EXPECT_TRUE(report.problems.ok()) << errors();
+    EXPECT_EQ(report.output,
+              "service agent\n"
+              "  relay r.example:8443 over TLS, access rule root\n"
+              "  through the proxy p:1 (with a password)\n"
+              "  hybrid connection simple\n"
+              "    key 5011 goes to [::1]:80\n"
+              "    other keys from the relay's user metadata\n"
+              "client agent\n"
+              "  relay r.example:8443 over TLS, access rule root\n"
+              "  through the proxy p:1 (with a password)\n"
+              "  0.0.0.0:5021 goes to simple with key 0 (1 channel)\n");
+}
+
+TEST_F(AppTest, CheckReportsAllProblemsOnceAndNoPlan) {
+    const auto report = check_file(R"({ "PortBridge": { "EntityPaths": ["a b"],
+      "ServiceNamespace": { "ServiceNamespace": "r", "AccessRuleKey": "top-secret" },
+      "PortMappings": { "5021": { "EntityPath": "x" } } }, "Relay": { "Listen": ["x"], "Insecure": true } })");
+    EXPECT_EQ(report.output, "");
+    EXPECT_THAT(errors(), HasSubstr("Relay:Listen:0"));
+    EXPECT_THAT(errors(), HasSubstr("PortBridge:EntityPaths:0"));
+    EXPECT_EQ(report.problems.errors.size(), 3u) << errors();
+    EXPECT_THAT(errors(), Not(HasSubstr("top-secret")));
+}
+
+TEST_F(AppTest, CheckOfNothing) {
+    check_file("{}");
+    EXPECT_THAT(errors(), HasSubstr("file.json: there is nothing to run"));
+    check_file("{}", "client");
+    EXPECT_THAT(errors(), HasSubstr("there is no port to listen on"));
+    check_file("{ \"Relay\": ");
+    EXPECT_EQ(diagnostics.errors.size(), 1u) << errors();
+}
+
+TEST_F(AppTest, TokenIsTheOneThatTheRelayVerifies) {
+    const auto key = write("key", "vector-key-0001\n");
+    auto line = parse({"token", "--relay", "sb://contoso.servicebus.windows.net/", "--rule",
+                       "RootManageSharedAccessKey", "--rule-key-file", key, "--connection", "hyco",
+                       "--ttl", "100"});
+    EXPECT_EQ(make_token(line, inputs_for(line), 1699999900, diagnostics),
+              "SharedAccessSignature sr=http%3A%2F%2Fcontoso.servicebus.windows.net%2Fhyco%2F&"
+              "sig=O05Wt1wFOBWO84f4NYM5rU7kfkCCwq6gBR20mc%2BG0KQ%3D&se=1700000000&"
+              "skn=RootManageSharedAccessKey")
+        << errors();
+    line = parse({"token", "--relay", "r", "--connection", "a b"});
+    EXPECT_EQ(make_token(line, inputs_for(line), 0, diagnostics), "");
+    EXPECT_EQ(diagnostics.errors.size(), 3u) << errors();
+}
+
+}  // namespace
+}  // namespace hpb::app
