@@ -31,10 +31,10 @@ Error bad(std::string_view why) {
 }
 
 Error unknown_key(std::string_view key) {
-    const auto near = nearest(key, kKeys);
     // A long "key" is more likely a secret that lost its name than a misspelt key.
     constexpr std::size_t kLongestShown = 24;
     if (key.size() > kLongestShown) return bad("an unknown key; expected Name=Value;Name=Value");
+    const auto near = nearest(key, kKeys);
     return bad(fmt::format("unknown key '{}'{}", printable(key),
                            near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
 }
