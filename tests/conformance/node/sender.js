@@ -2,7 +2,7 @@
 // A sender: runs `count` echo connections, `parallel` at a time, each with all of `messages`, and reports.
 // settings: url (with sb-hc-action=connect), rule, key, count, parallel, and optionally
 //   token       a ready-made token; null for none
-//   messages    [{text} | {size}]: text messages, or random binary ones of a size
+//   messages    [{text} | {letters} | {size}]: a text, a random text or random bytes of a size
 //   protocols   sub-protocols to offer
 //   headers     more headers
 
@@ -16,6 +16,7 @@ const own = settings.token === undefined ? token() : settings.token;
 
 function payloads() {
   return (settings.messages || [{ text: 'hello \u20ac' }, { size: 1000 }]).map(function (m) {
+    if (m.letters) return crypto.randomBytes(m.letters / 2).toString('hex');
     return m.text !== undefined ? m.text : crypto.randomBytes(m.size);
   });
 }
