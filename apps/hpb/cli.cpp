@@ -196,10 +196,17 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 
 /// For arguments that the command does not know.
 ParseOutcome unexpected(const std::string& argument, const CLI::App& command) {
+    const std::string help = command.get_parent() == nullptr
+                                 ? "see 'hpb --help'"
+                                 : fmt::format("see 'hpb {} --help'", command.get_name());
     const bool is_option = argument.starts_with('-');
+    if (!is_option && argument.find("SharedAccess") != std::string::npos) {
+        return usage_error(
+            "unexpected connection string; put -x before it, or set HPB_CONNECTION_STRING");
+    }
     if (!is_option) {
-        return usage_error(fmt::format("unexpected argument '{}'; see 'hpb {} --help'",
-                                       printable(argument, 80), command.get_name()));
+        return usage_error(
+            fmt::format("unexpected argument '{}'; {}", printable(argument, 80), help));
     }
     std::vector<std::string> names;
     for (const CLI::Option* option : command.get_options()) {
@@ -208,9 +215,8 @@ ParseOutcome unexpected(const std::string& argument, const CLI::App& command) {
     }
     const std::string word = argument.substr(0, argument.find('='));
     const std::string hint = did_you_mean(word, names);
-    return usage_error(fmt::format(
-        "unknown option {}{}", printable(word, 80),
-        hint.empty() ? fmt::format("; see 'hpb {} --help'", command.get_name()) : hint));
+    return usage_error(
+        fmt::format("unknown option {}{}", printable(word, 80), hint.empty() ? "; " + help : hint));
 }
 
 /// Moves the arguments that are settings from `arguments` to `settings`.
@@ -275,6 +281,8 @@ ParseOutcome parse_command_line(const std::vector<std::string>& arguments) {
         outcome.exit_code = app.exit(done, out, err);
         outcome.output = out.str();
         return outcome;
+    } catch (const CLI::RequiredError&) {  // of a command: nothing else is required
+        return unexpected(first, app);
     } catch (const CLI::ExtrasError&) {
         return unexpected(first, app);
     } catch (const CLI::ParseError& error) {

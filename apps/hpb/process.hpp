@@ -25,11 +25,11 @@ public:
     /// Ends run() with this exit code. Callable from any thread; the first call counts.
     void exit(int code);
 
-    /// Serves until exit(), SIGTERM or SIGINT. On a signal `drain` is called on the first thread
-    /// and run() goes on for at most `drain_limit`, or until exit(); a second signal ends it at
-    /// once.
-    /// @return the exit code.
-    [[nodiscard]] int run(std::function<void()> drain, std::chrono::milliseconds drain_limit);
+    /// Serves until exit(), SIGTERM or SIGINT. On a signal `drain` is called on the first thread and
+    /// run() goes on for at most `drain_limit`, or until exit(); a second signal ends it at once.
+    /// Ends the process: coroutines that are suspended then refer to each other across threads, and
+    /// taking them apart in the right order would only give back what the system reclaims anyway.
+    [[noreturn]] void run(std::function<void()> drain, std::chrono::milliseconds drain_limit);
 
 private:
     [[nodiscard]] net::awaitable<void> handle_signals(std::function<void()> drain,
