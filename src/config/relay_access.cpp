@@ -56,6 +56,12 @@ void read_address(SettingReader& reader, const ParsedConnectionString& connectio
                        "its Endpoint has no effect: ServiceNamespace is there too",
                        "keep one of the two");
     }
+    // A connection string in this place would otherwise be repeated in the message, key and all.
+    if (!use_connection_string && named->value.find(';') != std::string::npos) {
+        reader.error(*named, "this is no host name but looks like a connection string",
+                     "put it into ConnectionString, HPB_CONNECTION_STRING or -x");
+        return;
+    }
     auto parsed = hc::parse_relay_address(
         trim(use_connection_string ? connection.value.endpoint : named->value));
     if (parsed) {

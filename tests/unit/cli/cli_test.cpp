@@ -88,6 +88,8 @@ TEST(CommandLine, MistakesAreOneLineWithTheNearestName) {
     EXPECT_EQ(error_of({"rellay"}), "unknown command 'rellay'; did you mean relay?");
     EXPECT_EQ(error_of({"client", "stray"}),
               "unexpected argument 'stray'; see 'hpb client --help'");
+    EXPECT_THAT(error_of({"client", "Endpoint=sb://h/;SharedAccessKey=secret"}),
+                Not(HasSubstr("secret")));
     EXPECT_THAT(error_of({}), HasSubstr("hpb --help"));
     EXPECT_THAT(error_of({"--verson"}), HasSubstr("did you mean --version?"));
     EXPECT_THAT(error_of({"relay", "--cert"}), HasSubstr("--cert"));

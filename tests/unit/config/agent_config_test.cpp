@@ -139,17 +139,17 @@ TEST_F(AgentConfigTest, MappingFlags) {
 }
 
 TEST(MappingFlag, SaysWhatIsWrong) {
-    for (const char* bad :
-         {"", "simple", "5432", "5432:", "x:simple", "70000:simple", "-1:simple",
-          "example.com:1:simple", "1/x:simple", "1/99999999999:simple", "1: a", "::1:80:simple"}) {
+    for (const char* bad : {"", "simple", "5432", "5432:", "x:simple", "70000:simple", "-1:simple",
+                            "example.com:1:simple", "1/x:simple", "1/99999999999:simple", "1: a"}) {
         const auto parsed = parse_mapping_flag(bad);
-        if (std::string_view(bad) == "::1:80:simple") {
-            EXPECT_TRUE(parsed.has_value());  // unambiguous: the last two parts are port and name
-            continue;
-        }
         ASSERT_FALSE(parsed.has_value()) << bad;
         EXPECT_THAT(parsed.error().message(), HasSubstr("[bind:]port[/key]:hybrid-connection"));
     }
+}
+
+TEST(MappingFlag, BracketsAroundIpv6AreOptional) {
+    EXPECT_EQ(parse_mapping_flag("::1:80:simple")->bind_address, "::1");
+    EXPECT_EQ(parse_mapping_flag("[::1]:80:simple")->bind_address, "::1");
 }
 
 TEST(TargetFlag, TakesApart) {
@@ -272,6 +272,13 @@ TEST_F(AgentConfigTest, BrokenConnectionStringIsOneErrorWithoutItsText) {
     (void)client("{}", {{"1:a"}, 1, 300s});
     EXPECT_EQ(diagnostics.errors.size(), 1u) << errors();
     EXPECT_THAT(errors(), HasSubstr("command line -x"));
+}
+
+TEST_F(AgentConfigTest, ConnectionStringInPlaceOfAHostNameIsNotRepeated) {
+    inputs.flags = {{"PortBridge:ServiceNamespace:ServiceNamespace",
+                     "Endpoint=sb://r/;SharedAccessKey=" + std::string(kSecret), "--relay"}};
+    (void)client("{}", {{"1:a"}, 1, 300s});
+    EXPECT_THAT(errors(), HasSubstr("looks like a connection string"));
 }
 
 TEST_F(AgentConfigTest, ConnectionStringsEntityIsTheDefault) {
