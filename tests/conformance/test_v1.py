@@ -619,3 +619,40 @@ async def test_a_refused_client_address_is_not_served(bench, relay, echo):
     sock = socket.create_connection(addresses[1], source_address=("127.0.0.5", 0))
     assert apps.exchange(None, b"from within the range", sock=sock) == b"from within the range"
     sock.close()
+
+
+@asynctest()
+async def test_an_application_that_ends_its_sending_still_gets_the_answer(bench, relay):
+    """Version 1 cannot pass a half-close on; the client agent waits for what is on its way, and says so once."""
+    def serve(sock):
+        sock.recv(16)
+        sock.sendall(b"the answer")
+        apps.echo(sock)
+
+    with apps.TcpTarget(serve) as target:
+        bench.service(relay, {5011: target.address})
+        client, (address,) = bench.client(relay, ["127.0.0.1:0/5011:simple"])
+        for _ in range(2):
+            reader, writer = await opened(address)
+            writer.write(b"question")
+            writer.write_eof()
+            assert await asyncio.wait_for(reader.readexactly(10), deadline(5)) == b"the answer"
+            writer.close()
+        await until(lambda: "half" in client.errors.lower(), 5, "the limit of version 1, in words")
+        assert client.errors.lower().count("half") <= 2, "once for a mapping"
+
+
+@asynctest()
+async def test_a_refused_target_is_told_in_words_and_ends_the_applications_connection(bench, relay):
+    refused, keep = apps.refused_address()
+    with keep:
+        service = bench.service(relay, {5011: refused})
+        _, (address,) = bench.client(relay, ["127.0.0.1:0/5011:simple"])
+        reader, writer = await opened(address)
+        writer.write(b"hello?")
+        try:
+            assert await asyncio.wait_for(reader.read(), deadline(LINGER + 5)) == b""
+        except ConnectionResetError:
+            pass
+        writer.close()
+        await until(lambda: "refused" in service.errors.lower() and str(refused[1]) in service.errors, 5, "the reason")

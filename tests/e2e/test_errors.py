@@ -191,7 +191,7 @@ def test_a_rule_without_the_right_to_listen(bench):
 
 @AGENTS
 @pytest.mark.parametrize("fault, pattern", [
-    ("from_other_ca", r"(?i)\bCA\b|issuer|trust|authority"), ("wrong_host", r"(?i)host|name"), ("expired", r"(?i)expired")])
+    ("from_other_ca", r"(?i)issuer|trust|authority|signed"), ("wrong_host", r"(?i)host ?name|name.*(match|valid|for)|not (valid )?for|mismatch|made out"), ("expired", r"(?i)expired")])
 def test_certificates_that_do_not_verify(bench, role, fault, pattern):
     certificate, key = getattr(bench.certificates, fault)
     relay = bench.relay(options=bench.relay_options(Tls={"CertificateFile": str(certificate), "KeyFile": str(key)}))
@@ -201,7 +201,7 @@ def test_certificates_that_do_not_verify(bench, role, fault, pattern):
 @AGENTS
 def test_the_system_store_does_not_trust_the_tests_ca(bench, role):
     relay = bench.relay()
-    fails(bench, REFUSED, r"(?i)\bCA\b|issuer|trust|authority|CaFile|--ca", *agent_arguments(bench, role, url(relay), ca=None))
+    fails(bench, REFUSED, r"(?i)issuer|trust|authority|signed|CaFile", *agent_arguments(bench, role, url(relay), ca=None))
 
 
 class Answering:

@@ -77,6 +77,11 @@ class Process:
                 if self._closed or time.monotonic() > end:
                     break
                 self._changed.wait(max(0.0, end - time.monotonic()))
+        if self._closed:
+            try:
+                self.popen.wait(2)
+            except subprocess.TimeoutExpired:
+                pass
         state = "it ended" if self._closed else f"not within {deadline(seconds)} s"
         raise AssertionError(f"{self.name}: no {what}: {state}, exit code {self.popen.poll()}\n"
                              f"stdout: {self.output[-1500:]}\nstderr: {self.errors[-3000:]}")

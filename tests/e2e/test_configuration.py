@@ -1,0 +1,173 @@
+"""The existing bridge's configuration drives the agents unchanged: files, environment, metadata, sinks."""
+
+import json
+import socket
+
+import pytest
+from hpbtest import apps, product
+from hpbtest.waiting import wait_until
+
+
+@pytest.fixture
+def echo():
+    with apps.echo_target() as target:
+        yield target
+
+
+def with_metadata(bench, metadata, entity="simple"):
+    return bench.relay(options=bench.relay_options(HybridConnections={entity: {"UserMetadata": metadata}}))
+
+
+def client_of(bench, relay, key, entity="simple"):
+    _, (address,) = bench.client(relay, [f"127.0.0.1:0/{key}:{entity}"])
+    return address
+
+
+def test_appsettings_of_both_agents_as_they_are_in_the_field(bench, echo):
+    """Comments, trailing commas, odd case, Serilog and AgentMetrics sections; targets from the relay."""
+    relay = with_metadata(bench, [{"key": "note", "value": "not a number: skipped"},
+                                  {"key": "5012", "value": "tcp:unresolvable.invalid:1"},
+                                  {"key": "5011", "value": f"tcp:localhost:{echo.address[1]}"}])
+    namespace = json.dumps(bench.service_namespace(relay))
+    logs = bench.directory / "rolling"
+    service = bench.directory / "service.json"
+    service.write_text("""{ // as .NET reads it
+      "Serilog": { "Using": ["Serilog.Sinks.Console", "Serilog.Sinks.RollingFile"],
+        "MinimumLevel": { "Default": "Debug", "Override": { "Microsoft": "Warning" } },
+        "WriteTo": [ { "Name": "Console" },
+          { "Name": "RollingFile", "Args": { "pathFormat": "%s/service-{Date}.log", "retainedFileCountLimit": 3 } }, ],
+        "Properties": { "Application": "x" } },
+      "AgentMetrics": { "MetricsOptions": { "GlobalTags": { "a": "b" } }, "ReportingOptions": { "ReportConsole": true } },
+      "portbridge": { "servicenamespace": %s, /* and lists */ "EntityPaths": [ "simple", ], }, }""" % (logs, namespace))
+    process = bench.start("service", "service", "--config", service)
+    process.wait_ready()
+    port = product.free_port()
+    client = bench.directory / "client.json"
+    client.write_text("""{ "PortBridge": { "ServiceNamespace": %s, "PortMappings": { "%d": {
+      "EntityPath": "simple", "RemoteConfigurationKey": "5011", "BindToAddress": "127.0.0.1",
+      "AcceptFromIpAddresses": [ "10.1.2.3", "127.0.0.0-127.0.0.255" ], "RelayChannelCount": "2" } } } }""" % (namespace, port))
+    bench.start("client", "client", "--config", client).wait_ready()
+    assert apps.exchange(("127.0.0.1", port), b"x" * 100_000) == b"x" * 100_000
+    files = wait_until(lambda: list(logs.glob("service-*.log")), 10, "the rolling file")
+    wait_until(lambda: files[0].read_text(), 10, "a line in it")
+    assert product.ROOT_KEY not in files[0].read_text()
+    said = process.errors + process.output + files[0].read_text()
+    assert "AgentMetrics" in said, "what is not carried over is named at the start"
+
+
+@pytest.mark.parametrize("metadata, key", [
+    ('[{"key": 7, "value": "tcp:127.0.0.1:%d"}]', 7), ('[{"key":"1","value":"tcp:x:1"},{"key":"1","value":"tcp:127.0.0.1:%d"}]', 1),
+    ('[{"key":"-1","value":"tcp:127.0.0.1:%d"}]', -1)], ids=["number as key", "last duplicate wins", "negative"])
+def test_metadata_forms(bench, echo, metadata, key):
+    relay = with_metadata(bench, metadata % echo.address[1])
+    config = {"PortBridge": {"ServiceNamespace": bench.service_namespace(relay), "EntityPaths": ["simple"]}}
+    bench.service(relay, {}, config=config)
+    assert apps.answers(client_of(bench, relay, key))
+
+
+def test_the_entity_in_a_targets_host(bench, echo):
+    relay = with_metadata(bench, [{"key": "5011", "value": f"tcp:$(e):{echo.address[1]}"}], "localhost")
+    config = {"PortBridge": {"ServiceNamespace": bench.service_namespace(relay), "EntityPaths": ["localhost"]}}
+    bench.service(relay, {}, config=config)
+    assert apps.answers(client_of(bench, relay, 5011, "localhost"))
+
+
+@pytest.mark.parametrize("metadata", ["no json", "{}", "[]", [{"key": "5011", "value": "udp:x:1"}], None,
+                                      [{"key": "x", "value": "tcp:localhost:1"}]])
+def test_metadata_that_is_of_no_use_stops_the_start_with_a_reason(bench, metadata):
+    options = bench.relay_options(HybridConnections={"simple": {} if metadata is None else {"UserMetadata": metadata}})
+    relay = bench.relay(options=options)
+    config = {"PortBridge": {"ServiceNamespace": bench.service_namespace(relay), "EntityPaths": ["simple"]}}
+    process = bench.service(relay, {}, config=config, ready=False, more=["--log-level", "error"])
+    assert process.wait_exit(15) != 0
+    assert "simple" in process.errors and "etadata" in process.errors
+
+
+def test_local_targets_win_over_metadata(bench, echo):
+    refused, keep = apps.refused_address()
+    with keep:
+        relay = with_metadata(bench, [{"key": "5011", "value": "tcp:%s:%d" % refused}])
+        config = {"PortBridge": {"ServiceNamespace": bench.service_namespace(relay), "EntityPaths": ["simple"],
+                                 "Targets": {"5011": "tcp:%s:%d" % echo.address}}}
+        bench.service(relay, {}, config=config)
+        assert apps.answers(client_of(bench, relay, 5011))
+
+
+def test_environment_over_file_and_command_line_over_environment(bench, echo):
+    relay = bench.relay()
+    section = bench.service_namespace(relay, AccessRuleKey="not the key")
+    config = bench.write_json("layers.json", {"PortBridge": {
+        "ServiceNamespace": section, "EntityPaths": ["simple"], "Targets": {"5011": "%s:%d" % echo.address}}})
+    name = "PortBridge__ServiceNamespace__AccessRuleKey"
+    bench.start("service", "service", "--config", config, env={name: product.ROOT_KEY}).wait_ready()
+    config = bench.write_json("layers-2.json", {"PortBridge": {
+        "ServiceNamespace": bench.service_namespace(relay), "EntityPaths": ["simple"],
+        "Targets": {"5011": "%s:%d" % echo.address}}})
+    port = product.free_port()
+    environment = {"PORTBRIDGE__SERVICENAMESPACE__SERVICENAMESPACE": "elsewhere.invalid",
+                   f"PortBridge__PortMappings__{port}__EntityPath": "simple",
+                   f"PortBridge__PortMappings__{port}__RemoteConfigurationKey": "5011",
+                   f"PortBridge__PortMappings__{port}__BindToAddress": "127.0.0.1",
+                   f"PortBridge__PortMappings__{port}__AcceptFromIpAddresses__0": "*"}
+    client = bench.start("client", "client", "--config", config, "--relay", f"sb://{relay.host}:{relay.port}/",
+                         env=environment)
+    client.wait_ready()
+    assert apps.answers(("127.0.0.1", port))
+
+
+def test_an_azure_connection_string(bench, echo):
+    relay = bench.relay()
+    text = (f"Endpoint=sb://{relay.host}:{relay.port}/;SharedAccessKeyName=root;"
+            f"SharedAccessKey={product.ROOT_KEY};EntityPath=simple")
+    section = {"ConnectionString": text, "CaFile": str(bench.certificates.ca)}
+    bench.service(relay, {}, config={"PortBridge": {
+        "ServiceNamespace": section, "EntityPaths": ["simple"], "Targets": {"5011": "%s:%d" % echo.address}}})
+    client = bench.start("client", "client", "-x", text, "--ca", bench.certificates.ca, "-L", "127.0.0.1:0/5011:simple")
+    (address,) = client.wait_ready()
+    assert apps.answers(address)
+
+
+def test_key_from_a_file_and_the_secondary_key(bench, echo):
+    key_file = bench.directory / "second.key"
+    key_file.write_text(product.ROOT_SECOND_KEY + "\n")
+    relay = bench.relay()
+    section = bench.service_namespace(relay, AccessRuleKeyFile=str(key_file))
+    del section["AccessRuleKey"]
+    bench.service(relay, {}, config={"PortBridge": {
+        "ServiceNamespace": section, "EntityPaths": ["simple"], "Targets": {"5011": "%s:%d" % echo.address}}})
+    assert apps.answers(client_of(bench, relay, 5011))
+
+
+def test_everything_on_ipv6(bench):
+    relay = bench.relay(options=bench.relay_options(Listen=["[::1]:0"]))
+    assert relay.host == "::1"
+    relay.host = "[::1]"
+    with apps.echo_target(host="::1") as target:
+        bench.service(relay, {5011: ("[::1]", target.address[1])})
+        _, (address,) = bench.client(relay, ["[::1]:0/5011:simple"])
+        assert address[0] == "::1" and apps.answers(address)
+
+
+def test_relay_and_agents_without_any_file(bench, echo):
+    """The commands of the README, word for word but for the ports."""
+    certificate, key = bench.certificates.server
+    process = bench.start("relay", "relay", "--listen", "127.0.0.1:0", "--cert", certificate, "--key", key, "--rule",
+                          "root", "--rule-key-file", bench.key_file, "--connection", "simple")
+    ((host, port),) = process.wait_ready()
+
+    class Here:
+        pass
+
+    Here.host, Here.port = host, port
+    bench.service(Here, {5011: ("localhost", echo.address[1])})
+    assert apps.answers(client_of(bench, Here, 5011))
+
+
+def test_plain_ws_only_when_asked_for_by_name(bench, echo):
+    process = bench.start("relay", "relay", "--listen", "127.0.0.1:0", "--insecure", "--rule", "root",
+                          "--rule-key-file", bench.key_file, "--connection", "simple")
+    ((host, port),) = process.wait_ready()
+    with socket.create_connection((host, port), timeout=10) as sock:
+        sock.sendall(b"GET /$hc/simple?sb-hc-action=connect HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+                     b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 401 ")
