@@ -1,0 +1,122 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "agent/channel_registry.hpp"
+#include "agent/connection.hpp"
+#include "net/signal.hpp"
+#include "net/websocket.hpp"
+#include "v1/frame.hpp"
+
+namespace hpb::agent {
+
+/// One v1 channel: a rendezvous WebSocket with the TCP connections that share it. What both ends
+/// have in common: frames in and out, the bound on inbound bytes, keep-alive, the end. Who opens
+/// connections and what a socket's end means differs: ServiceChannel, ClientChannel.
+///
+/// Back-pressure: v1 has no flow control. When kMaxQueued inbound bytes wait for sockets that do
+/// not take them, the channel is not read any more until they do, which stops all its connections
+/// (docs/protocol.md, "Limits of v1").
+///
+/// Lives on the thread of its WebSocket. Owned by its coroutines and its connections.
+class Channel : public std::enable_shared_from_this<Channel> {
+public:
+    /// Inbound bytes in memory per channel, plus what one read brings (net::Slab::kSize).
+    static constexpr std::size_t kMaxQueued = 1024 * 1024;
+    /// An unsolicited Pong keeps NAT and load balancers from forgetting an idle channel.
+    static constexpr std::chrono::seconds kKeepAlive{60};
+    /// A peer that used to send Pings and has been silent for this long is gone.
+    static constexpr std::chrono::seconds kPeerSilence{100};
+    /// For the peer's answer to our Close.
+    static constexpr std::chrono::seconds kCloseLimit{3};
+
+    struct Settings {
+        std::string name;                         ///< for log lines
+        std::chrono::seconds connection_idle{0};  ///< 0: never
+    };
+
+    Channel(net::WebSocket websocket, Settings settings, std::shared_ptr<ChannelRegistry> registry);
+    virtual ~Channel();
+    Channel(const Channel&) = delete;
+    Channel& operator=(const Channel&) = delete;
+
+    /// Begins to serve the channel. @return false if the agent is stopping: drop the channel.
+    [[nodiscard]] static bool start(const std::shared_ptr<Channel>& channel);
+
+    /// Ends all connections in order and closes the channel. Bounded in time.
+    void shut_down();
+
+    [[nodiscard]] net::asio::any_io_executor executor() const { return websocket_.executor(); }
+    [[nodiscard]] bool open() const { return !closing_ && !over_; }
+    [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
+
+    // For connections.
+
+    /// Waits until no other connection of this channel is reading and sending.
+    [[nodiscard]] net::awaitable<void> take_turn();
+    void leave_turn();
+    /// Sends one frame, with its header, as one message. Room for WebSocket's header lies before
+    /// it.
+    [[nodiscard]] net::awaitable<Result<void>> send(MutableByteSpan frame);
+    void on_queued(std::size_t bytes) { queued_ += bytes; }
+    void on_consumed(std::size_t bytes);
+    /// The connection's own socket has ended, which v1 has no frame for.
+    [[nodiscard]] virtual net::awaitable<void> on_local_end(std::shared_ptr<Connection> connection,
+                                                            LocalEnd end) = 0;
+
+protected:
+    using TimePoint = net::Clock::time_point;
+
+    /// Bytes from the peer, in any chunking.
+    virtual void on_bytes(ByteSpan bytes) = 0;
+    /// Does what is due. @return when there is more to do.
+    [[nodiscard]] virtual TimePoint on_time(TimePoint now) = 0;
+    /// A connection without traffic for Settings::connection_idle was ended.
+    virtual void on_connection_idle(const std::shared_ptr<Connection>& connection) = 0;
+    /// The channel is over; its connections have been told.
+    virtual void on_over(ChannelEnd how, const std::string& why) = 0;
+
+    [[nodiscard]] std::shared_ptr<Connection> find(const v1::ConnectionId& id) const;
+    void insert(const std::shared_ptr<Connection>& connection);
+    void forget(const v1::ConnectionId& id);
+    [[nodiscard]] const auto& connections() const { return connections_; }
+
+    /// Sends Close 1000; no connection is begun after it.
+    void begin_close(const std::string& reason);
+    /// Lets on_time() run soon.
+    void wake();
+    [[nodiscard]] const std::string& name() const { return settings_.name; }
+    [[nodiscard]] bool sent_any() const { return sent_any_; }
+
+private:
+    static net::awaitable<void> run(std::shared_ptr<Channel> self);
+    static net::awaitable<void> watch(std::shared_ptr<Channel> self);
+    [[nodiscard]] net::awaitable<ChannelEnd> read_until_end(std::string& why);
+    [[nodiscard]] TimePoint keep_time(TimePoint now);
+    [[nodiscard]] TimePoint end_idle_connections(TimePoint now);
+    void end_connections(ChannelEnd how);
+
+    net::WebSocket websocket_;
+    Settings settings_;
+    std::shared_ptr<ChannelRegistry> registry_;
+    std::unordered_map<v1::ConnectionId, std::shared_ptr<Connection>> connections_;
+    net::Signal turn_;
+    bool turn_taken_ = false;
+    net::Signal room_;
+    std::size_t queued_ = 0;
+    net::Signal wake_;
+    bool woken_ = false;
+    bool reading_stopped_ = false;
+    bool sent_any_ = false;
+    bool closing_ = false;
+    bool over_ = false;
+    TimePoint close_deadline_ = TimePoint::max();
+    TimePoint next_pong_;
+    TimePoint reading_since_;  // when reading was last taken up again
+};
+
+}  // namespace hpb::agent

@@ -1,0 +1,72 @@
+#include "agent/channel_registry.hpp"
+
+#include <utility>
+#include <vector>
+
+#include "agent/channel.hpp"
+#include "net/signal.hpp"
+
+namespace hpb::agent {
+
+bool ChannelRegistry::add(const std::shared_ptr<Channel>& channel) {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return false;
+    channels_.emplace(channel.get(), channel);
+    return true;
+}
+
+void ChannelRegistry::remove(const Channel* channel) {
+    std::function<void()> on_empty;
+    {
+        const std::lock_guard lock(mutex_);
+        channels_.erase(channel);
+        if (channels_.empty()) on_empty = std::exchange(on_empty_, nullptr);
+    }
+    if (on_empty) on_empty();
+}
+
+void ChannelRegistry::shut_down(std::function<void()> on_empty) {
+    std::vector<std::shared_ptr<Channel>> live;
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+        for (const auto& [_, weak] : channels_) {
+            if (auto channel = weak.lock()) live.push_back(std::move(channel));
+        }
+        if (!channels_.empty()) on_empty_ = std::exchange(on_empty, nullptr);
+    }
+    for (auto& channel : live) {
+        const auto executor = channel->executor();
+        net::asio::post(executor, [channel = std::move(channel)] { channel->shut_down(); });
+    }
+    if (on_empty) on_empty();
+}
+
+std::size_t ChannelRegistry::size() const {
+    const std::lock_guard lock(mutex_);
+    return channels_.size();
+}
+
+net::awaitable<void> shut_down_channels(std::shared_ptr<ChannelRegistry> registry,
+                                        std::chrono::milliseconds limit) {
+    struct Drain {
+        explicit Drain(const net::asio::any_io_executor& executor) : signal(executor) {}
+        net::Signal signal;
+        bool done = false;
+    };
+    const auto executor = co_await net::asio::this_coro::executor;
+    const auto drain = std::make_shared<Drain>(executor);
+    registry->shut_down([executor, weak = std::weak_ptr<Drain>(drain)] {
+        net::asio::post(executor, [weak] {
+            const auto drained = weak.lock();
+            if (!drained) return;
+            drained->done = true;
+            drained->signal.notify_all();
+        });
+    });
+    const auto deadline = net::Clock::now() + limit;
+    while (!drain->done && net::Clock::now() < deadline)
+        (void)co_await drain->signal.wait_until(deadline);
+}
+
+}  // namespace hpb::agent

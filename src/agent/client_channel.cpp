@@ -1,0 +1,125 @@
+#include "agent/client_channel.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "ops/log.hpp"
+
+namespace hpb::agent {
+namespace {
+
+constexpr const char* kComponent = "client";
+/// A client application that has not sent a byte by then waits for its server to speak first.
+constexpr std::chrono::seconds kSilenceLimit{5};
+
+}  // namespace
+
+ClientChannel::ClientChannel(net::WebSocket websocket, Options options,
+                             std::shared_ptr<MappingNotes> notes,
+                             std::shared_ptr<ChannelRegistry> registry)
+    : Channel(std::move(websocket),
+              Settings{.name = notes->name(), .connection_idle = options.connection_idle},
+              std::move(registry)),
+      options_(std::move(options)),
+      notes_(std::move(notes)),
+      idle_since_(net::Clock::now()) {}
+
+void ClientChannel::add(net::Stream stream, Quota::Ticket ticket) {
+    const auto id = v1::ConnectionId::random();
+    auto connection = std::make_shared<Connection>(shared_from_this(), id, std::move(ticket));
+    insert(connection);
+    ops::log_debug(kComponent, "{}: connection {} begins", name(), connection->short_id());
+    connection->attach(std::move(stream));
+}
+
+void ClientChannel::retire() {
+    retired_ = true;
+    wake();
+}
+
+net::awaitable<void> ClientChannel::on_local_end(std::shared_ptr<Connection> connection,
+                                                 LocalEnd end) {
+    if (end == LocalEnd::eof) {
+        const auto inbound_before = connection->inbound_bytes();
+        co_await connection->linger(options_.half_close_linger);
+        // Only an application that still listens shows that it ended one direction and not both.
+        if (connection->inbound_bytes() != inbound_before &&
+            notes_->first_time(MappingNotes::Limit::half_close)) {
+            ops::log_info(kComponent,
+                          "{}: an application ended its sending direction and went on reading; v1 "
+                          "cannot pass a half-close on to the target, so the connection ends when "
+                          "nothing has arrived for {} ms (said once per mapping)",
+                          name(), options_.half_close_linger.count());
+        }
+    }
+    ops::log_debug(kComponent, "{}: connection {} ended by the application{}", name(),
+                   connection->short_id(), end == LocalEnd::reset ? " (reset)" : "");
+    forget(connection->id());
+    if (!open()) co_return;
+    connection->close();
+}
+
+void ClientChannel::on_bytes(ByteSpan bytes) {
+    while (const auto piece = decoder_.next(bytes)) {
+        if (piece->payload.empty()) continue;
+        if (const auto connection = find(piece->id)) connection->deliver(piece->payload);
+    }
+}
+
+Channel::TimePoint ClientChannel::on_time(TimePoint now) {
+    if (!open()) return TimePoint::max();
+    if (connection_count() > 0) {
+        idle_since_ = TimePoint::max();
+        return note_silence(now);
+    }
+    if (retired_) {
+        begin_close("");
+        return TimePoint::max();
+    }
+    if (idle_since_ == TimePoint::max()) idle_since_ = now;
+    const auto due = idle_since_ + options_.channel_idle;
+    if (now < due) return due;
+    ops::log_debug(kComponent, "{}: channel closed, it has had no connection for {} s", name(),
+                   options_.channel_idle.count());
+    begin_close("");
+    return TimePoint::max();
+}
+
+Channel::TimePoint ClientChannel::note_silence(TimePoint now) {
+    auto due = TimePoint::max();
+    if (notes_->said(MappingNotes::Limit::server_speaks_first)) return due;
+    for (const auto& [_, connection] : connections()) {
+        if (!connection->silent()) continue;
+        const auto at = connection->begun() + kSilenceLimit;
+        if (now < at) {
+            due = std::min(due, at);
+        } else if (notes_->first_time(MappingNotes::Limit::server_speaks_first)) {
+            ops::log_warn(kComponent,
+                          "{}: neither side of connection {} has sent a byte for {} s; if this "
+                          "protocol lets the server speak first, v1 cannot carry it: the target is "
+                          "only dialled when the application has sent something (said once per "
+                          "mapping)",
+                          name(), connection->short_id(), kSilenceLimit.count());
+            return TimePoint::max();
+        }
+    }
+    return due;
+}
+
+void ClientChannel::on_connection_idle(const std::shared_ptr<Connection>& connection) {
+    ops::log_info(kComponent, "{}: connection {} ended, it has been idle for too long", name(),
+                  connection->short_id());
+}
+
+void ClientChannel::on_over(ChannelEnd how, const std::string& why) {
+    std::uint64_t suppressed = 0;
+    if (how == ChannelEnd::lost && notes_->admit_line(suppressed)) {
+        ops::log_warn(kComponent, "{}: channel lost ({}); its connections are reset{}", name(), why,
+                      suppressed_text(suppressed));
+    } else {
+        ops::log_debug(kComponent, "{}: channel closed{}{}", name(), why.empty() ? "" : ": ", why);
+    }
+    if (const auto on_over = std::exchange(options_.on_over, nullptr)) on_over();
+}
+
+}  // namespace hpb::agent

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "agent/channel.hpp"
+#include "agent/mapping_notes.hpp"
+
+namespace hpb::agent {
+
+/// The client agent's end of a v1 channel: it makes the ids, and frames for ids that it does not
+/// know, or not any more, are dropped (docs/protocol.md, "v1").
+class ClientChannel : public Channel {
+public:
+    struct Options {
+        std::chrono::milliseconds half_close_linger{2000};
+        std::chrono::seconds channel_idle{5};
+        std::chrono::seconds connection_idle{0};
+        std::function<void()> on_over;  ///< on the channel's thread, once; may be empty
+    };
+
+    /// @param websocket  the preamble has been sent on it.
+    ClientChannel(net::WebSocket websocket, Options options, std::shared_ptr<MappingNotes> notes,
+                  std::shared_ptr<ChannelRegistry> registry);
+
+    /// Begins a connection for an application's socket. @pre open()
+    void add(net::Stream stream, Quota::Ticket ticket);
+
+    /// No more connections will be added: the channel closes when its last one ends.
+    void retire();
+
+private:
+    [[nodiscard]] net::awaitable<void> on_local_end(std::shared_ptr<Connection> connection,
+                                                    LocalEnd end) override;
+    void on_bytes(ByteSpan bytes) override;
+    [[nodiscard]] TimePoint on_time(TimePoint now) override;
+    void on_connection_idle(const std::shared_ptr<Connection>& connection) override;
+    void on_over(ChannelEnd how, const std::string& why) override;
+    [[nodiscard]] TimePoint note_silence(TimePoint now);
+
+    Options options_;
+    std::shared_ptr<MappingNotes> notes_;
+    v1::FrameDecoder decoder_;
+    bool retired_ = false;
+    TimePoint idle_since_;
+};
+
+}  // namespace hpb::agent

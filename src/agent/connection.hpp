@@ -1,0 +1,93 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/quota.hpp"
+#include "net/signal.hpp"
+#include "net/stream.hpp"
+#include "v1/frame.hpp"
+
+namespace hpb::agent {
+
+class Channel;
+
+/// How a channel ended, as far as its connections are concerned.
+enum class ChannelEnd {
+    clean,  ///< the peer closed it: applications see an end of stream
+    lost,   ///< it broke: applications see a reset, so that nothing passes for complete
+};
+
+/// How a connection's own socket ended.
+enum class LocalEnd { eof, reset };
+
+/// One TCP connection of a v1 channel, to an application or to a target: reads the socket into
+/// frames, and writes what arrives for its id. Its inbound bytes are counted by the channel, which
+/// stops reading when they are too many; outbound bytes wait in the kernel until the channel takes
+/// them. Lives on its channel's thread. Its coroutines own it and keep the channel.
+class Connection : public std::enable_shared_from_this<Connection> {
+public:
+    Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId& id, Quota::Ticket ticket);
+    ~Connection();
+
+    /// Begins with a connected socket. What deliver() was given before goes out first.
+    void attach(net::Stream stream);
+
+    /// Inbound bytes; written at once if the socket takes them, else queued and counted.
+    void deliver(ByteSpan payload);
+
+    /// The channel is over: writes what is queued, then ends the socket accordingly.
+    void on_channel_end(ChannelEnd how);
+
+    /// Ends the socket now, with a reset. Nothing more is delivered.
+    void abort();
+    /// Ends the socket in order. Nothing more is delivered.
+    void close();
+
+    [[nodiscard]] const v1::ConnectionId& id() const { return id_; }
+    /// The first digits of the id, which suffice to find a connection in a log.
+    [[nodiscard]] std::string short_id() const { return id_.to_string().substr(0, 8); }
+    [[nodiscard]] net::Clock::time_point last_activity() const { return last_activity_; }
+    /// When the connection began, and whether either side has sent a byte since.
+    [[nodiscard]] net::Clock::time_point begun() const { return begun_; }
+    [[nodiscard]] bool silent() const { return !spoken_; }
+    /// Inbound bytes so far.
+    [[nodiscard]] std::uint64_t inbound_bytes() const { return inbound_bytes_; }
+    [[nodiscard]] bool attached() const { return stream_.has_value(); }
+
+    /// After the socket's end of stream: waits until nothing has arrived for `linger` and all of it
+    /// is written, or the channel or the socket ends.
+    [[nodiscard]] net::awaitable<void> linger(std::chrono::milliseconds linger);
+
+private:
+    static net::awaitable<void> read_loop(std::shared_ptr<Connection> self);
+    static net::awaitable<void> write_loop(std::shared_ptr<Connection> self);
+    [[nodiscard]] net::awaitable<LocalEnd> forward_until_end();
+    [[nodiscard]] net::awaitable<std::optional<LocalEnd>> forward_once();
+    [[nodiscard]] net::awaitable<bool> write_queue();
+    [[nodiscard]] net::awaitable<void> finish_after_channel();
+    void enqueue(ByteSpan payload);
+    void drop_queue();
+    void fail_writing();
+
+    std::shared_ptr<Channel> channel_;
+    v1::ConnectionId id_;
+    Quota::Ticket ticket_;
+    std::optional<net::Stream> stream_;
+    std::optional<net::Deadline> deadline_;  // interrupts stream_, so it is declared after it
+    net::Signal changed_;
+    std::string queue_;        // inbound, not yet with the writer
+    std::size_t counted_ = 0;  // inbound bytes that the channel counts: queue_ and the writer's
+    std::uint64_t inbound_bytes_ = 0;
+    bool writing_ = false;
+    bool write_failed_ = false;
+    bool over_ = false;  // close() or abort(): nothing more is delivered
+    std::optional<ChannelEnd> channel_end_;
+    bool spoken_ = false;
+    net::Clock::time_point begun_;
+    net::Clock::time_point last_activity_;
+    net::Clock::time_point last_inbound_;
+};
+
+}  // namespace hpb::agent

@@ -1,0 +1,301 @@
+#include "agent/listener.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "crypto/crypto.hpp"
+#include "hc/tracking_id.hpp"
+#include "ops/log.hpp"
+
+namespace hpb::agent {
+namespace {
+
+constexpr const char* kComponent = "service";
+/// A request's body may follow its message on the control channel; the relay keeps both below 64
+/// KiB.
+constexpr std::size_t kMaxMessage = 256 * 1024;
+constexpr std::chrono::seconds kKeepAlive{60};
+constexpr std::chrono::seconds kPeerSilence{100};
+constexpr std::chrono::milliseconds kMetadataLimit{10000};
+constexpr std::chrono::seconds kCloseLimit{2};
+/// A control channel that lasted as long was a success; a shorter one is as good as a refusal.
+constexpr std::chrono::seconds kLasting{5};
+constexpr std::size_t kMaxPendingAnswers = 64;
+constexpr std::uint16_t kNormalClosure = 1000;
+
+Backoff::Cause cause_of(const Error& error) {
+    const bool unreachable = error.code() == make_error_code(relay_errc::unreachable) ||
+                             error.code() == make_error_code(errc::closed);
+    return unreachable ? Backoff::Cause::unreachable : Backoff::Cause::refused;
+}
+
+}  // namespace
+
+double random_fraction() {
+    std::array<std::byte, 4> bytes{};
+    crypto::random_bytes(bytes);
+    return static_cast<double>(load_le<std::uint32_t>(bytes.data())) / 4294967296.0;
+}
+
+struct Listener::Control {
+    Control(net::WebSocket ws, const net::asio::any_io_executor& executor)
+        : websocket(std::move(ws)), wake(executor) {}
+    net::WebSocket websocket;
+    net::Signal wake;
+    bool over = false;
+};
+
+Listener::Listener(const net::asio::any_io_executor& executor,
+                   std::shared_ptr<const ServiceContext> context, config::ServiceEntity entity,
+                   Events events)
+    : context_(std::move(context)),
+      options_(std::move(entity)),
+      events_(std::move(events)),
+      wake_(executor),
+      id_(hc::make_guid()),
+      answers_(std::make_shared<Quota>(kMaxPendingAnswers)) {}
+
+net::awaitable<void> Listener::run(std::shared_ptr<Listener> self) {
+    while (!self->stopping_) {
+        const Error error = co_await self->serve_once();
+        if (self->stopping_) break;
+        if (!self->registered_once_ && is_permanent(error)) {
+            self->stopping_ = true;
+            if (self->events_.on_fatal) self->events_.on_fatal(error);
+            break;
+        }
+        self->on_failure(error);
+        const auto wait = self->backoff_.next(cause_of(error), random_fraction());
+        co_await self->pause(wait);
+    }
+}
+
+void Listener::stop() {
+    stopping_ = true;
+    wake_.notify_all();
+    if (!control_) return;
+    control_->websocket.send_close(kNormalClosure, "the agent stops");
+    control_->over = true;
+    control_->wake.notify_all();
+}
+
+net::awaitable<void> Listener::pause(std::chrono::milliseconds time) {
+    const auto until = net::Clock::now() + time;
+    while (!stopping_ && net::Clock::now() < until) (void)co_await wake_.wait_until(until);
+}
+
+net::awaitable<Error> Listener::serve_once() {
+    if (!entity_) {
+        const auto learned = co_await learn_targets();
+        if (!learned) co_return learned.error();
+    }
+    auto websocket = co_await context_->dialer->listen(options_.path, id_);
+    if (!websocket) co_return websocket.error();
+    if (stopping_) co_return Error(errc::closed);
+
+    const auto control = std::make_shared<Control>(std::move(*websocket), executor());
+    control_ = control;
+    on_connected();
+    net::spawn(executor(), keep(shared_from_this(), control));
+    const Error why = co_await read_messages(control);
+    control_.reset();
+    control->over = true;
+    control->wake.notify_all();
+    co_await control->websocket.close(kNormalClosure, "", kCloseLimit);
+    if (net::Clock::now() - connected_at_ >= kLasting) backoff_.reset();
+    co_return why;
+}
+
+net::awaitable<Result<void>> Listener::learn_targets() {
+    hc::TargetMap targets = options_.targets;
+    if (options_.use_user_metadata) {
+        const auto info =
+            co_await context_->dialer->runtime_information(options_.path, kMetadataLimit);
+        if (info) {
+            auto merged = merge_targets(*info);
+            if (!merged) co_return merged.error();
+            targets = std::move(*merged);
+        } else if (targets.empty() || cause_of(info.error()) == Backoff::Cause::unreachable ||
+                   info.error().code() == make_error_code(relay_errc::bad_certificate)) {
+            co_return info.error();
+        } else {
+            ops::log_info(kComponent, "{}: UserMetadata cannot be read ({}); using Targets only",
+                          options_.path, info.error().message());
+        }
+    }
+    if (targets.empty()) {
+        co_return Error(errc::invalid_argument,
+                        options_.path +
+                            ": no target to connect to; set the hybrid connection's UserMetadata, "
+                            "or Targets in the configuration, or -T");
+    }
+    use_targets(targets);
+    co_return Result<void>();
+}
+
+Result<hc::TargetMap> Listener::merge_targets(const hc::RuntimeInformation& info) const {
+    hc::TargetMap targets = options_.targets;
+    if (!info.has_user_metadata || info.user_metadata.empty()) return targets;
+    const auto theirs = hc::parse_user_metadata(info.user_metadata, options_.path);
+    if (theirs) {
+        targets.insert(theirs->begin(), theirs->end());  // what is there already wins
+        return targets;
+    }
+    if (targets.empty()) {
+        return Error(
+            errc::invalid_argument,
+            options_.path + ": the hybrid connection's UserMetadata: " + theirs.error().message());
+    }
+    ops::log_warn(kComponent, "{}: UserMetadata is not usable ({}); using Targets only",
+                  options_.path, theirs.error().message());
+    return targets;
+}
+
+void Listener::use_targets(const hc::TargetMap& targets) {
+    auto entity = std::make_shared<ServedEntity>();
+    entity->path = options_.path;
+    entity->notes = std::make_shared<MappingNotes>(options_.path);
+    entity->connections = context_->connections;
+    for (const auto& [key, target] : targets) {
+        const std::string name = options_.path + "/" + std::to_string(key);
+        entity->mappings.emplace(
+            key, ServedEntity::Mapping{target, std::make_shared<MappingNotes>(name)});
+        ops::log_info(kComponent, "{}: target {}", name, target.to_string());
+    }
+    entity_ = std::move(entity);
+}
+
+net::awaitable<Error> Listener::read_messages(std::shared_ptr<Control> control) {
+    for (;;) {
+        auto message = co_await control->websocket.receive_message(kMaxMessage);
+        if (!message) co_return Error(errc::closed, message.error().message());
+        if (!*message) break;
+        // Binary messages are bodies of requests, which are refused without reading them.
+        if ((*message)->opcode == websocket::Opcode::text) on_message(control, (*message)->data);
+    }
+    const auto& close = *control->websocket.close_received();
+    co_return Error(errc::closed, "closed by the relay with code " + std::to_string(close.code) +
+                                      (close.reason.empty() ? "" : ": " + close.reason));
+}
+
+void Listener::on_message(const std::shared_ptr<Control>& control, const std::string& text) {
+    auto message = hc::parse_control_message(text);
+    if (!message) {
+        ops::log_debug(kComponent, "{}: message ignored: {}", options_.path,
+                       message.error().message());
+        return;
+    }
+    if (auto* accept = std::get_if<hc::AcceptMessage>(&*message)) {
+        on_accept(std::move(*accept));
+    } else if (const auto* request = std::get_if<hc::RequestMessage>(&*message)) {
+        on_request(control, *request);
+    }
+}
+
+void Listener::on_accept(hc::AcceptMessage accept) {
+    const auto executor = context_->pool.next().get_executor();
+    auto ticket = Quota::try_take(context_->channels);
+    if (ticket) {
+        net::spawn(executor,
+                   accept_rendezvous(context_, entity_, std::move(accept), std::move(ticket)));
+        return;
+    }
+    ticket = Quota::try_take(context_->rejections);
+    if (!ticket) return;
+    net::spawn(executor,
+               reject_rendezvous(context_, entity_, std::move(accept), std::move(ticket)));
+}
+
+void Listener::on_request(const std::shared_ptr<Control>& control,
+                          const hc::RequestMessage& request) {
+    if (!request.id.empty()) {
+        auto pending = Quota::try_take(answers_);
+        if (!pending) return;
+        net::spawn(executor(),
+                   answer(control, hc::serialize(refuse_request(request.id)), std::move(pending)));
+        return;
+    }
+    auto ticket = Quota::try_take(context_->rejections);
+    if (!ticket) return;
+    net::spawn(executor(), refuse_request_at(context_, request.address, std::move(ticket)));
+}
+
+net::awaitable<void> Listener::answer(std::shared_ptr<Control> control, std::string message,
+                                      Quota::Ticket pending) {
+    (void)co_await control->websocket.send(websocket::Opcode::text, as_bytes(message));
+    (void)pending;  // counted until here
+}
+
+net::awaitable<void> Listener::keep(std::shared_ptr<Listener> self,
+                                    std::shared_ptr<Control> control) {
+    const auto renewal = renewal_delay(kTokenLifetime);
+    auto next_pong = net::Clock::now() + kKeepAlive;
+    auto next_token = self->context_->dialer->can_renew() ? net::Clock::now() + renewal
+                                                          : net::Clock::time_point::max();
+    while (!control->over) {
+        auto& websocket = control->websocket;
+        const auto now = net::Clock::now();
+        auto due = std::min(next_pong, next_token);
+        if (websocket.peer_pings()) due = std::min(due, websocket.last_received() + kPeerSilence);
+        if (now < due) {
+            (void)co_await control->wake.wait_until(due);
+            continue;
+        }
+        if (websocket.peer_pings() && now >= websocket.last_received() + kPeerSilence) {
+            ops::log_debug(kComponent, "{}: the relay has fallen silent", self->options_.path);
+            websocket.interrupt();
+            co_return;
+        }
+        if (now >= next_pong) {
+            websocket.send_pong();
+            next_pong = now + kKeepAlive;
+        }
+        if (now >= next_token) {
+            next_token = now + renewal;
+            hc::RenewTokenMessage message;
+            message.token = self->context_->dialer->token(self->options_.path);
+            const std::string text = hc::serialize(message);
+            (void)co_await websocket.send(websocket::Opcode::text, as_bytes(text));
+            ops::log_debug(kComponent, "{}: token renewed", self->options_.path);
+        }
+    }
+    // stop() has sent Close; a relay that does not answer is not waited for.
+    const auto until = net::Clock::now() + kCloseLimit;
+    while (self->control_ == control && net::Clock::now() < until)
+        (void)co_await control->wake.wait_until(until);
+    control->websocket.interrupt();
+}
+
+void Listener::on_connected() {
+    const auto now = net::Clock::now();
+    const std::string relay = context_->dialer->name();
+    if (registered_once_) {
+        const auto gone = std::chrono::duration_cast<std::chrono::milliseconds>(now - lost_at_);
+        ops::log_info(kComponent, "{}: listening at relay {} again after {:.1f} s", options_.path,
+                      relay, static_cast<double>(gone.count()) / 1000.0);
+    } else {
+        ops::log_info(kComponent, "{}: listening at relay {}", options_.path, relay);
+    }
+    connected_ = true;
+    connected_at_ = now;
+    last_failure_ = {};
+    if (!std::exchange(registered_once_, true) && events_.on_registered) events_.on_registered();
+}
+
+void Listener::on_failure(const Error& error) {
+    if (std::exchange(connected_, false)) {
+        lost_at_ = net::Clock::now();
+        ops::log_warn(kComponent, "{}: control channel lost ({}); trying to come back",
+                      options_.path, error.message());
+        // A relay that is unreachable next is the same story.
+        last_failure_ = make_error_code(relay_errc::unreachable);
+    } else if (last_failure_ != error.code()) {
+        last_failure_ = error.code();
+        ops::log_warn(kComponent, "{}: cannot listen: {}; trying again", options_.path,
+                      error.message());
+    } else {
+        ops::log_debug(kComponent, "{}: cannot listen: {}", options_.path, error.message());
+    }
+}
+
+}  // namespace hpb::agent

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/backoff.hpp"
+#include "agent/rendezvous.hpp"
+#include "agent/service_context.hpp"
+#include "net/signal.hpp"
+
+namespace hpb::agent {
+
+/// The control channel of one entity: registers, takes accept messages, renews its token, and comes
+/// back whenever it is lost. Lives on one thread; its channels are spread over all of them.
+class Listener : public std::enable_shared_from_this<Listener> {
+public:
+    /// Each is called at most once, on the listener's thread.
+    struct Events {
+        std::function<void()> on_registered;  ///< the first time
+        std::function<void(Error)> on_fatal;  ///< instead of it: trying again will not help
+    };
+
+    Listener(const net::asio::any_io_executor& executor,
+             std::shared_ptr<const ServiceContext> context, config::ServiceEntity entity,
+             Events events);
+
+    /// Runs until stop().
+    static net::awaitable<void> run(std::shared_ptr<Listener> self);
+    /// On the listener's thread.
+    void stop();
+
+    [[nodiscard]] net::asio::any_io_executor executor() { return wake_.executor(); }
+
+private:
+    struct Control;
+
+    [[nodiscard]] net::awaitable<Error> serve_once();
+    [[nodiscard]] net::awaitable<Result<void>> learn_targets();
+    [[nodiscard]] Result<hc::TargetMap> merge_targets(const hc::RuntimeInformation& info) const;
+    void use_targets(const hc::TargetMap& targets);
+    [[nodiscard]] net::awaitable<Error> read_messages(std::shared_ptr<Control> control);
+    static net::awaitable<void> keep(std::shared_ptr<Listener> self,
+                                     std::shared_ptr<Control> control);
+    static net::awaitable<void> answer(std::shared_ptr<Control> control, std::string message,
+                                       Quota::Ticket pending);
+    void on_message(const std::shared_ptr<Control>& control, const std::string& text);
+    void on_accept(hc::AcceptMessage accept);
+    void on_request(const std::shared_ptr<Control>& control, const hc::RequestMessage& request);
+    void on_connected();
+    void on_failure(const Error& error);
+    [[nodiscard]] net::awaitable<void> pause(std::chrono::milliseconds time);
+
+    std::shared_ptr<const ServiceContext> context_;
+    config::ServiceEntity options_;
+    Events events_;
+    net::Signal wake_;
+    std::string id_;  // names this listener in the relay's logs
+    std::shared_ptr<const ServedEntity> entity_;
+    std::shared_ptr<Control> control_;
+    std::shared_ptr<Quota> answers_;  // that wait for the relay to take them
+    Backoff backoff_;
+    bool stopping_ = false;
+    bool registered_once_ = false;
+    bool connected_ = false;
+    net::Clock::time_point connected_at_;
+    net::Clock::time_point lost_at_;
+    boost::system::error_code last_failure_;
+};
+
+/// Uniform in [0, 1), from the operating system's generator.
+[[nodiscard]] double random_fraction();
+
+}  // namespace hpb::agent

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+#include "ops/log.hpp"
+
+namespace hpb::agent {
+
+/// The end of a line that stands for others too: "" or " (and 7 more since the last such line)".
+[[nodiscard]] inline std::string suppressed_text(std::uint64_t suppressed) {
+    if (suppressed == 0) return "";
+    return " (and " + std::to_string(suppressed) + " more since the last such line)";
+}
+
+/// What has been said about one mapping, so that it is said once, or once in a while. Shared by the
+/// channels of a mapping, which live on several threads.
+class MappingNotes {
+public:
+    explicit MappingNotes(std::string name) : name_(std::move(name)) {}
+
+    /// What v1 cannot carry (docs/protocol.md, "Limits of v1"): each is worth one line per mapping.
+    enum class Limit { half_close, server_speaks_first, refusal, late_data };
+
+    /// @return true the first time.
+    [[nodiscard]] bool first_time(Limit limit) {
+        const auto bit = 1u << static_cast<unsigned>(limit);
+        return (said_.fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
+    }
+    [[nodiscard]] bool said(Limit limit) const {
+        return (said_.load(std::memory_order_relaxed) & (1u << static_cast<unsigned>(limit))) != 0;
+    }
+
+    /// @return true if this changes the state: a line per change, not per attempt.
+    [[nodiscard]] bool set_failing(bool failing) {
+        return failing_.exchange(failing, std::memory_order_relaxed) != failing;
+    }
+
+    /// For a line that a peer can provoke again and again.
+    [[nodiscard]] bool admit_line(std::uint64_t& suppressed) {
+        const std::lock_guard lock(mutex_);
+        return limiter_.admit(std::chrono::steady_clock::now(), suppressed);
+    }
+
+    /// How log lines call this mapping.
+    [[nodiscard]] const std::string& name() const { return name_; }
+
+private:
+    std::string name_;
+    std::atomic<unsigned> said_{0};
+    std::atomic<bool> failing_{false};
+    std::mutex mutex_;
+    ops::LogLimiter limiter_{std::chrono::seconds(1)};
+};
+
+}  // namespace hpb::agent

@@ -1,0 +1,166 @@
+#include "agent/port_listener.hpp"
+
+#include <algorithm>
+#include <boost/asio/ip/v6_only.hpp>
+#include <utility>
+
+#include "net/dial.hpp"
+#include "ops/log.hpp"
+
+namespace hpb::agent {
+namespace {
+
+namespace asio = net::asio;
+constexpr const char* kComponent = "client";
+/// When the process has no descriptor left, the next attempt waits for one to come free.
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+std::string to_text(const net::tcp::endpoint& endpoint) {
+    return net::host_port(endpoint.address().to_string(), endpoint.port());
+}
+
+Error bind_error(const std::string& where, const net::error_code& error) {
+    std::string advice;
+    if (error == asio::error::address_in_use) {
+        advice = "; another program listens there: stop it or choose another port";
+    } else if (error == asio::error::access_denied) {
+        advice = "; ports below 1024 need the capability CAP_NET_BIND_SERVICE";
+    } else if (error == boost::system::errc::address_not_available) {
+        advice = "; this machine has no such address: check BindToAddress";
+    }
+    return {error, "cannot listen on " + where + ": " + error.message() + advice};
+}
+
+Result<net::tcp::acceptor> open_acceptor(const asio::any_io_executor& executor,
+                                         const config::ClientMapping& mapping) {
+    const std::string where = net::host_port(mapping.bind_address, mapping.port);
+    net::error_code error;
+    const auto address = asio::ip::make_address(mapping.bind_address, error);
+    if (error) return Error(error, "cannot listen on " + where + ": not an IP address");
+    const net::tcp::endpoint endpoint(address, mapping.port);
+    net::tcp::acceptor acceptor(executor);
+    acceptor.open(endpoint.protocol(), error);
+    if (!error && address.is_v6()) {
+        // As .NET: "::" and "0.0.0.0" are two mappings.
+        acceptor.set_option(asio::ip::v6_only(true), error);
+    }
+    if (!error) acceptor.set_option(net::tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return bind_error(where, error);
+    return acceptor;
+}
+
+}  // namespace
+
+config::IpBytes ip_bytes(const asio::ip::address& address) {
+    const auto v6 = address.is_v4()
+                        ? asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4())
+                        : address.to_v6();
+    const auto bytes = v6.to_bytes();
+    config::IpBytes out{};
+    std::copy(bytes.begin(), bytes.end(), out.begin());
+    return out;
+}
+
+Result<std::shared_ptr<PortListener>> PortListener::bind(
+    net::ExecutorPool& pool, std::shared_ptr<const ClientContext> context,
+    config::ClientMapping mapping) {
+    auto acceptor = open_acceptor(pool.next().get_executor(), mapping);
+    if (!acceptor) return acceptor.error();
+    auto listener = std::make_shared<PortListener>(std::move(*acceptor), std::move(context),
+                                                   std::move(mapping));
+    listener->make_slots(pool);
+    return listener;
+}
+
+PortListener::PortListener(net::tcp::acceptor acceptor,
+                           std::shared_ptr<const ClientContext> context,
+                           config::ClientMapping mapping)
+    : acceptor_(std::move(acceptor)), context_(std::move(context)), mapping_(std::move(mapping)) {
+    net::error_code ignored;
+    endpoint_ = acceptor_.local_endpoint(ignored);
+    notes_ = std::make_shared<MappingNotes>(to_text(endpoint_) + " to " + mapping_.entity + "/" +
+                                            std::to_string(mapping_.remote_configuration_key));
+}
+
+void PortListener::make_slots(net::ExecutorPool& pool) {
+    auto count = static_cast<std::size_t>(std::max(1, mapping_.relay_channel_count));
+    const bool channel_each = mapping_.relay_connection_ttl.count() <= 0;
+    // Without shared channels a slot is only a thread to work on.
+    if (channel_each) count = std::max(count, pool.size());
+    for (std::size_t i = 0; i < count; ++i) {
+        ChannelSlot::Mapping mapping{mapping_.entity, mapping_.remote_configuration_key,
+                                     mapping_.relay_connection_ttl};
+        slots_.push_back(std::make_shared<ChannelSlot>(pool.next().get_executor(), context_,
+                                                       std::move(mapping), notes_));
+    }
+}
+
+net::awaitable<void> PortListener::run(std::shared_ptr<PortListener> self) {
+    if (self->mapping_.accept_from.admits_nobody()) {
+        ops::log_warn(kComponent,
+                      "{}: AcceptFromIpAddresses is empty, so every connection will be rejected; "
+                      "\"*\" admits everybody",
+                      self->notes_->name());
+    }
+    asio::steady_timer pause(self->executor());
+    while (self->acceptor_.is_open()) {
+        // The original's order: the first connection goes to slot 1 modulo their number.
+        const auto& slot = self->slots_[(self->turn_ + 1) % self->slots_.size()];
+        auto [error, socket] =
+            co_await self->acceptor_.async_accept(slot->executor(), net::kAsTuple);
+        if (!error) {
+            self->on_accepted(std::move(socket), slot);
+            continue;
+        }
+        if (error == asio::error::operation_aborted || !self->acceptor_.is_open()) break;
+        std::uint64_t suppressed = 0;
+        if (self->failures_.admit(net::Clock::now(), suppressed)) {
+            ops::log_error(kComponent, "{}: cannot accept a connection: {}", self->notes_->name(),
+                           error.message());
+        }
+        pause.expires_after(kAcceptPause);
+        co_await pause.async_wait(net::kAsTuple);
+    }
+}
+
+void PortListener::on_accepted(net::tcp::socket socket, const std::shared_ptr<ChannelSlot>& slot) {
+    net::error_code error;
+    const auto peer = socket.remote_endpoint(error);
+    if (error) return;  // gone already
+    std::uint64_t suppressed = 0;
+    if (!mapping_.accept_from.admits(ip_bytes(peer.address()))) {
+        if (rejections_.admit(net::Clock::now(), suppressed)) {
+            ops::log_warn(
+                kComponent,
+                "{}: connection from {} rejected, AcceptFromIpAddresses does not admit it{}",
+                notes_->name(), peer.address().to_string(), suppressed_text(suppressed));
+        }
+        return;
+    }
+    net::Stream application(std::move(socket));
+    auto ticket = Quota::try_take(context_->connections);
+    if (!ticket) {
+        if (rejections_.admit(net::Clock::now(), suppressed)) {
+            ops::log_warn(kComponent, "{}: connection from {} reset, there are {} already{}",
+                          notes_->name(), to_text(peer), context_->connections->limit(),
+                          suppressed_text(suppressed));
+        }
+        return reset(std::move(application));
+    }
+    ++turn_;
+    ops::log_debug(kComponent, "{}: connection from {}", notes_->name(), to_text(peer));
+    asio::post(slot->executor(),
+               [slot, application = std::move(application), ticket = std::move(ticket)]() mutable {
+                   slot->take(std::move(application), std::move(ticket));
+               });
+}
+
+void PortListener::stop() {
+    net::error_code ignored;
+    acceptor_.close(ignored);
+    for (const auto& slot : slots_) asio::post(slot->executor(), [slot] { slot->stop(); });
+}
+
+}  // namespace hpb::agent

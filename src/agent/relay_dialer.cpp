@@ -1,0 +1,271 @@
+#include "agent/relay_dialer.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/error_category.hpp"
+#include "base/text.hpp"
+#include "hc/percent.hpp"
+#include "hc/sas_token.hpp"
+#include "hc/tracking_id.hpp"
+
+namespace hpb::agent {
+namespace {
+
+constexpr std::chrono::milliseconds kDialLimit{10000};
+/// The relay lets a sender wait for a listener for up to 30 s; it has the first word on that.
+constexpr std::chrono::milliseconds kConnectAnswerLimit{40000};
+constexpr std::chrono::milliseconds kRendezvousLimit{10000};
+/// Clocks that differ by less have not made a token invalid.
+constexpr std::int64_t kTolerableSkewSeconds = 60;
+constexpr const char* kUserAgent = "hpb/" HPB_VERSION;
+
+std::int64_t unix_now() {
+    return std::chrono::duration_cast<std::chrono::seconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+std::string skew_advice(const http::ResponseHead& response, std::int64_t now) {
+    const auto theirs = http::parse_date(response.headers.get("Date"));
+    if (!theirs) return "";
+    const std::int64_t skew = now - *theirs;
+    if (std::abs(skew) <= kTolerableSkewSeconds) return "";
+    return "; this machine's clock is " + std::to_string(std::abs(skew)) + " s " +
+           (skew > 0 ? "ahead of" : "behind") + " the relay's: check the clock";
+}
+
+Error dial_error(const Error& error) {
+    const bool certificate = net::is_certificate_error(error);
+    return {certificate ? relay_errc::bad_certificate : relay_errc::unreachable, error.message()};
+}
+
+// Asking for the next message over an unprotected connection is not the relay's to decide.
+Result<hc::RendezvousUrl> parse_rendezvous(const std::string& url, bool demand_tls) {
+    auto parsed = hc::parse_rendezvous_url(url);
+    if (!parsed) {
+        return Error(relay_errc::bad_address,
+                     "the relay sent an address that is none: " + parsed.error().message());
+    }
+    if (demand_tls && !parsed->relay.secure) {
+        return Error(relay_errc::bad_address,
+                     "the relay sent an address without TLS, which is not opened");
+    }
+    return parsed;
+}
+
+net::UpgradeRequest rendezvous_request(const hc::RendezvousUrl& url) {
+    net::UpgradeRequest request;
+    request.host = url.relay.authority();
+    request.target = url.target;
+    return request;
+}
+
+}  // namespace
+
+boost::system::error_code make_error_code(relay_errc e) {
+    static const ErrorCategory category{
+        "relay", [](int value) -> const char* {
+            switch (static_cast<relay_errc>(value)) {
+                case relay_errc::unreachable:
+                    return "the relay cannot be reached";
+                case relay_errc::refused:
+                    return "the relay refused";
+                case relay_errc::throttled:
+                    return "the relay is overloaded";
+                case relay_errc::not_authorised:
+                    return "the relay did not accept the token";
+                case relay_errc::no_such_entity:
+                    return "the hybrid connection does not exist";
+                case relay_errc::bad_certificate:
+                    return "the relay's certificate is not accepted";
+                case relay_errc::bad_address:
+                    return "the relay sent an unusable address";
+            }
+            return "unknown error";
+        }};
+    return {static_cast<int>(e), category};
+}
+
+bool is_permanent(const Error& error) {
+    const auto& code = error.code();
+    return code == make_error_code(relay_errc::not_authorised) ||
+           code == make_error_code(relay_errc::no_such_entity) ||
+           code == make_error_code(relay_errc::bad_certificate) ||
+           code == make_error_code(errc::invalid_argument);
+}
+
+Error explain_refusal(const http::ResponseHead& response, const std::string& relay,
+                      const std::string& purpose, std::int64_t now) {
+    const std::string reason = printable(response.reason);
+    const std::string text = "relay " + relay + " refused " + purpose + ": " +
+                             std::to_string(response.status) + (reason.empty() ? "" : " " + reason);
+    switch (response.status) {
+        case 401:
+            return {relay_errc::not_authorised,
+                    text + "; check the access rule's name and key" + skew_advice(response, now)};
+        case 403:
+            return {relay_errc::not_authorised,
+                    text +
+                        "; check the access rule's rights (Listen for the service agent, Send "
+                        "for the client agent)"};
+        case 404:
+            // The relay's own words tell a missing listener from a missing entity.
+            if (to_lower(reason).find("listener") != std::string::npos)
+                return {relay_errc::refused, text};
+            return {relay_errc::no_such_entity, text};
+        case 429:
+        case 503:
+            return {relay_errc::throttled, text};
+        default:
+            return {relay_errc::refused, text};
+    }
+}
+
+RelayDialer::RelayDialer(config::RelayAccess access) : access_(std::move(access)) {}
+
+Result<std::shared_ptr<const RelayDialer>> RelayDialer::create(const config::RelayAccess& access) {
+    auto dialer = std::make_shared<RelayDialer>(access);
+    if (access.address.secure) {
+        auto tls = access.ca_pem.empty() ? net::TlsClientContext::create(access.ca_file)
+                                         : net::TlsClientContext::from_pem(access.ca_pem);
+        if (!tls) return tls.error();
+        dialer->tls_.emplace(std::move(*tls));
+    }
+    const auto& proxy = access.proxy;
+    if (!proxy.host.empty())
+        dialer->proxy_ = net::Proxy{proxy.host, proxy.port, proxy.user, proxy.password};
+    return std::shared_ptr<const RelayDialer>(std::move(dialer));
+}
+
+std::string RelayDialer::token(const std::string& entity) const {
+    if (!access_.signature.empty()) return access_.signature;
+    if (!has_credentials()) return "";
+    const std::string audience = hc::audience_for(access_.address.host, hc::escape_path(entity));
+    return hc::make_sas_token(audience, access_.key_name, access_.key,
+                              unix_now() + kTokenLifetime.count());
+}
+
+net::awaitable<Result<net::Stream>> RelayDialer::dial(hc::RelayAddress address,
+                                                      Milliseconds limit) const {
+    net::DialOptions options;
+    options.tls = address.secure && tls_ ? &*tls_ : nullptr;
+    options.proxy = proxy_ ? &*proxy_ : nullptr;
+    options.timeout = limit;
+    auto stream = co_await net::dial(address.host, address.port, options);
+    if (!stream) co_return dial_error(stream.error());
+    co_return std::move(*stream);
+}
+
+net::awaitable<Result<net::WebSocket>> RelayDialer::open(hc::RelayAddress address,
+                                                         net::UpgradeRequest request,
+                                                         std::string purpose) const {
+    auto stream = co_await dial(address, kDialLimit);
+    if (!stream) co_return stream.error();
+    const std::string host = request.host;
+    auto outcome =
+        co_await net::upgrade(std::move(*stream), std::move(request), kConnectAnswerLimit);
+    if (!outcome) {
+        co_return Error(relay_errc::unreachable,
+                        "relay " + host + ": " + outcome.error().message());
+    }
+    if (!outcome->websocket)
+        co_return explain_refusal(outcome->response, host, purpose, unix_now());
+    co_return std::move(*outcome->websocket);
+}
+
+net::awaitable<Result<net::WebSocket>> RelayDialer::connect(std::string entity) const {
+    net::UpgradeRequest request;
+    request.host = access_.address.authority();
+    request.target = hc::make_target(entity, "connect", hc::make_guid());
+    const std::string authorization = token(entity);
+    if (!authorization.empty()) request.headers.add("ServiceBusAuthorization", authorization);
+    request.headers.add("Relay-User-Agent", kUserAgent);
+    co_return co_await open(access_.address, std::move(request), "a channel to " + entity);
+}
+
+net::awaitable<Result<net::WebSocket>> RelayDialer::listen(std::string entity,
+                                                           std::string id) const {
+    net::UpgradeRequest request;
+    request.host = access_.address.authority();
+    request.target = hc::make_target(entity, "listen", id);
+    const std::string authorization = token(entity);
+    if (!authorization.empty()) request.headers.add("ServiceBusAuthorization", authorization);
+    request.headers.add("Relay-User-Agent", kUserAgent);
+    co_return co_await open(access_.address, std::move(request), "a listener on " + entity);
+}
+
+net::awaitable<Result<net::WebSocket>> RelayDialer::open_rendezvous(std::string url,
+                                                                    std::string subprotocol) const {
+    const auto parsed = parse_rendezvous(url, access_.address.secure);
+    if (!parsed) co_return parsed.error();
+    auto stream = co_await dial(parsed->relay, kRendezvousLimit);
+    if (!stream) co_return stream.error();
+    net::UpgradeRequest request = rendezvous_request(*parsed);
+    if (!subprotocol.empty()) request.subprotocols.push_back(subprotocol);
+    const std::string host = request.host;
+    auto outcome = co_await net::upgrade(std::move(*stream), std::move(request), kRendezvousLimit);
+    if (!outcome) co_return Error(relay_errc::unreachable, outcome.error().message());
+    if (!outcome->websocket)
+        co_return explain_refusal(outcome->response, host, "a rendezvous", unix_now());
+    co_return std::move(*outcome->websocket);
+}
+
+net::awaitable<Result<void>> RelayDialer::reject(std::string url, int status,
+                                                 std::string description) const {
+    url += "&sb-hc-statusCode=" + std::to_string(status) +
+           "&sb-hc-statusDescription=" + hc::form_encode(description);
+    const auto parsed = parse_rendezvous(url, access_.address.secure);
+    if (!parsed) co_return parsed.error();
+    auto stream = co_await dial(parsed->relay, kRendezvousLimit);
+    if (!stream) co_return stream.error();
+    auto outcome =
+        co_await net::upgrade(std::move(*stream), rendezvous_request(*parsed), kRendezvousLimit);
+    if (!outcome) co_return outcome.error();
+    constexpr unsigned kGone = 410;
+    if (outcome->response.status == kGone) co_return Result<void>();
+    co_return Error(relay_errc::refused, "the relay answered a rejection with " +
+                                             std::to_string(outcome->response.status) +
+                                             " instead of 410");
+}
+
+net::awaitable<Result<hc::RuntimeInformation>> RelayDialer::runtime_information(
+    std::string entity, Milliseconds limit) const {
+    const auto deadline = net::Clock::now() + limit;
+    auto stream = co_await dial(access_.address, limit);
+    if (!stream) co_return stream.error();
+    http::RequestHead request;
+    request.method = "GET";
+    request.target = "/" + hc::escape_path(entity) + "?api-version=2016-07";
+    request.headers.add("Host", name());
+    request.headers.add("X-PROCESS-AT", "ServiceBus");
+    request.headers.add("Authorization", token(entity));
+    request.headers.add("Relay-User-Agent", kUserAgent);
+    request.headers.add("Connection", "close");
+    const auto left = std::chrono::duration_cast<Milliseconds>(deadline - net::Clock::now());
+    auto response = co_await net::fetch(std::move(*stream), std::move(request),
+                                        std::max(left, Milliseconds(1)));
+    if (!response)
+        co_return Error(relay_errc::unreachable,
+                        "relay " + name() + ": " + response.error().message());
+    if (response->head.status != 200) {
+        const std::string detail = hc::parse_error_document(response->body);
+        if (!detail.empty()) response->head.reason = detail;
+        co_return explain_refusal(response->head, name(), "to describe " + entity, unix_now());
+    }
+    auto info = hc::parse_atom_entry(response->body);
+    // Azure answers with a feed for a path that it does not know.
+    if (!info) {
+        co_return Error(relay_errc::no_such_entity, "relay " + name() + " does not describe " +
+                                                        entity + ": " + info.error().message());
+    }
+    co_return std::move(*info);
+}
+
+net::awaitable<Result<void>> RelayDialer::probe(Milliseconds limit) const {
+    const auto stream = co_await dial(access_.address, limit);
+    if (!stream) co_return stream.error();
+    co_return Result<void>();
+}
+
+}  // namespace hpb::agent

@@ -1,0 +1,114 @@
+// agent: the client agent (sender) and the service agent (listener): dialling the relay, channels,
+// port listeners and targets. What the bytes mean is in v1 and hc; sockets and timers are net's.
+// A channel and all its connections live on one thread; what is shared between threads says so.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "config/agent_options.hpp"
+#include "hc/runtime_info.hpp"
+#include "http/message.hpp"
+#include "net/coro.hpp"
+#include "net/dial.hpp"
+#include "net/http_client.hpp"
+#include "net/tls_context.hpp"
+#include "net/websocket.hpp"
+
+namespace hpb::agent {
+
+/// Why the relay could not be used.
+enum class relay_errc {
+    unreachable = 1,  ///< no connection or no answer: try again soon
+    refused,          ///< an answer that may change by itself, such as "no listener" or 5xx
+    throttled,        ///< 429 or 503: try again later
+    not_authorised,   ///< 401 or 403
+    no_such_entity,   ///< 404
+    bad_certificate,  ///< the relay is not who it should be
+    bad_address,      ///< the relay sent an address that must not be opened
+};
+[[nodiscard]] boost::system::error_code make_error_code(relay_errc e);
+
+/// True if trying again will not help unless somebody changes a configuration.
+[[nodiscard]] bool is_permanent(const Error& error);
+
+/// Lifetime of the tokens that we make, and the part of it after which a listener sends a new one.
+inline constexpr std::chrono::seconds kTokenLifetime{3600};
+[[nodiscard]] constexpr std::chrono::seconds renewal_delay(std::chrono::seconds lifetime) {
+    return lifetime * 8 / 10;
+}
+
+/// Opens connections to one relay namespace, with its certificate check, proxy and tokens.
+/// Immutable, so every thread may use it; the caller keeps it alive while an operation runs.
+class RelayDialer {
+public:
+    using Milliseconds = std::chrono::milliseconds;
+
+    /// @return an error if the CA file or text cannot be used.
+    [[nodiscard]] static Result<std::shared_ptr<const RelayDialer>> create(
+        const config::RelayAccess& access);
+
+    explicit RelayDialer(config::RelayAccess access);
+
+    /// As a sender: the WebSocket is a channel to some service agent. Waits for the listener's
+    /// rendezvous, half a minute at most.
+    [[nodiscard]] net::awaitable<Result<net::WebSocket>> connect(std::string entity) const;
+
+    /// As a listener: the WebSocket is the control channel.
+    /// @param id  a GUID that names this listener in the relay's logs.
+    [[nodiscard]] net::awaitable<Result<net::WebSocket>> listen(std::string entity,
+                                                                std::string id) const;
+
+    /// Opens the address of an accept or request message as it is, without a token.
+    /// @param subprotocol  to ask for, or "".
+    [[nodiscard]] net::awaitable<Result<net::WebSocket>> open_rendezvous(
+        std::string url, std::string subprotocol) const;
+
+    /// Turns a waiting sender away. The relay confirms that with status 410.
+    [[nodiscard]] net::awaitable<Result<void>> reject(std::string url, int status,
+                                                      std::string description) const;
+
+    /// The management read of one entity (docs/protocol.md, "Runtime information").
+    [[nodiscard]] net::awaitable<Result<hc::RuntimeInformation>> runtime_information(
+        std::string entity, Milliseconds limit) const;
+
+    /// Only dials, to see whether the relay is there and is who it should be.
+    [[nodiscard]] net::awaitable<Result<void>> probe(Milliseconds limit) const;
+
+    /// @return a token for `entity` that is valid from now on for kTokenLifetime, the ready-made
+    /// signature of the configuration, or "" for an anonymous sender.
+    [[nodiscard]] std::string token(const std::string& entity) const;
+    /// True if token() makes new ones, so that a control channel's can be renewed.
+    [[nodiscard]] bool can_renew() const { return access_.signature.empty() && has_credentials(); }
+    [[nodiscard]] bool has_credentials() const {
+        return !access_.signature.empty() || !access_.key_name.empty();
+    }
+
+    /// The relay's host and port, for log lines.
+    [[nodiscard]] std::string name() const { return access_.address.authority(); }
+
+private:
+    [[nodiscard]] net::awaitable<Result<net::Stream>> dial(hc::RelayAddress address,
+                                                           Milliseconds limit) const;
+    [[nodiscard]] net::awaitable<Result<net::WebSocket>> open(hc::RelayAddress address,
+                                                              net::UpgradeRequest request,
+                                                              std::string purpose) const;
+
+    config::RelayAccess access_;
+    std::optional<net::TlsClientContext> tls_;
+    std::optional<net::Proxy> proxy_;
+};
+
+/// What a relay's refusal means, in words.
+/// @param purpose  what was asked for, such as `a channel to "simple"`.
+/// @param now      our own clock in Unix seconds: a 401 is often a clock that is wrong.
+[[nodiscard]] Error explain_refusal(const http::ResponseHead& response, const std::string& relay,
+                                    const std::string& purpose, std::int64_t now);
+
+}  // namespace hpb::agent
+
+template <>
+struct boost::system::is_error_code_enum<hpb::agent::relay_errc> : std::true_type {};

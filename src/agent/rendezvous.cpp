@@ -1,0 +1,90 @@
+#include "agent/rendezvous.hpp"
+
+#include "base/text.hpp"
+#include "ops/log.hpp"
+
+namespace hpb::agent {
+namespace {
+
+constexpr const char* kComponent = "service";
+constexpr std::size_t kMaxRequestMessage = 256 * 1024;
+constexpr std::chrono::milliseconds kRequestLimit{10000};
+
+/// Listeners agree to the sender's first choice, as .NET's do.
+std::string first_subprotocol(const hc::AcceptMessage& accept) {
+    for (const auto& [name, value] : accept.connect_headers) {
+        if (iequals(name, "Sec-WebSocket-Protocol"))
+            return std::string(trim(split(value, ',').front()));
+    }
+    return "";
+}
+
+}  // namespace
+
+net::awaitable<void> accept_rendezvous(std::shared_ptr<const ServiceContext> context,
+                                       std::shared_ptr<const ServedEntity> entity,
+                                       hc::AcceptMessage accept, Quota::Ticket ticket) {
+    const std::string subprotocol = first_subprotocol(accept);
+    auto websocket = co_await context->dialer->open_rendezvous(accept.address, subprotocol);
+    if (!websocket) {
+        std::uint64_t suppressed = 0;
+        if (entity->notes->admit_line(suppressed)) {
+            ops::log_warn(kComponent, "{}: a rendezvous failed: {}{}", entity->path,
+                          websocket.error().message(), suppressed_text(suppressed));
+        }
+        co_return;
+    }
+    const auto& options = context->options;
+    ServiceChannel::Options channel_options{
+        .close_linger = options.close_linger,
+        .channel_idle = options.channel_idle,
+        .connection_idle = options.connection_idle,
+        .reopen_after_target_close = options.reopen_after_target_close,
+        .connect_timeout = options.connect_timeout,
+    };
+    const auto channel = std::make_shared<ServiceChannel>(
+        std::move(*websocket), channel_options, entity, context->registry, std::move(ticket));
+    (void)Channel::start(channel);
+}
+
+net::awaitable<void> reject_rendezvous(std::shared_ptr<const ServiceContext> context,
+                                       std::shared_ptr<const ServedEntity> entity,
+                                       hc::AcceptMessage accept, Quota::Ticket ticket) {
+    std::uint64_t suppressed = 0;
+    if (entity->notes->admit_line(suppressed)) {
+        ops::log_warn(kComponent, "{}: a channel was turned away: there are {} already{}",
+                      entity->path, context->channels->limit(), suppressed_text(suppressed));
+    }
+    constexpr int kServiceUnavailable = 503;
+    const std::string why = "The service agent has too many channels";
+    const auto rejected =
+        co_await context->dialer->reject(accept.address, kServiceUnavailable, why);
+    if (!rejected) ops::log_debug(kComponent, "{}: {}", entity->path, rejected.error().message());
+    (void)ticket;  // counted until here
+}
+
+hc::ResponseMessage refuse_request(const std::string& request_id) {
+    hc::ResponseMessage response;
+    response.request_id = request_id;
+    response.status_code = 501;
+    response.status_description = "This listener bridges TCP ports and answers no HTTP requests";
+    return response;
+}
+
+net::awaitable<void> refuse_request_at(std::shared_ptr<const ServiceContext> context,
+                                       std::string address, Quota::Ticket ticket) {
+    auto websocket = co_await context->dialer->open_rendezvous(address, "");
+    if (!websocket) co_return;
+    net::Deadline deadline(websocket->stream(), kRequestLimit);
+    const auto message = co_await websocket->receive_message(kMaxRequestMessage);
+    if (!message || !*message) co_return;
+    const auto parsed = hc::parse_control_message((*message)->data);
+    const auto* request = parsed ? std::get_if<hc::RequestMessage>(&*parsed) : nullptr;
+    if (request == nullptr) co_return;
+    const std::string answer = hc::serialize(refuse_request(request->id));
+    const auto sent = co_await websocket->send(websocket::Opcode::text, as_bytes(answer));
+    if (sent) co_await websocket->close(1000, "", kRequestLimit);
+    (void)ticket;  // counted until here
+}
+
+}  // namespace hpb::agent

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+
+#include "agent/service_channel.hpp"
+#include "agent/service_context.hpp"
+#include "hc/control_message.hpp"
+#include "net/coro.hpp"
+
+namespace hpb::agent {
+
+/// Opens the rendezvous of a sender that waits, and begins its channel on the calling coroutine's
+/// thread. 20 s at most.
+[[nodiscard]] net::awaitable<void> accept_rendezvous(std::shared_ptr<const ServiceContext> context,
+                                                     std::shared_ptr<const ServedEntity> entity,
+                                                     hc::AcceptMessage accept,
+                                                     Quota::Ticket ticket);
+
+/// Turns a sender away because there are too many channels.
+[[nodiscard]] net::awaitable<void> reject_rendezvous(std::shared_ptr<const ServiceContext> context,
+                                                     std::shared_ptr<const ServedEntity> entity,
+                                                     hc::AcceptMessage accept,
+                                                     Quota::Ticket ticket);
+
+/// The answer to an HTTP request: this is no HTTP handler.
+[[nodiscard]] hc::ResponseMessage refuse_request(const std::string& request_id);
+
+/// Answers an HTTP request that the relay only announced: it waits behind an address of its own.
+[[nodiscard]] net::awaitable<void> refuse_request_at(std::shared_ptr<const ServiceContext> context,
+                                                     std::string address, Quota::Ticket ticket);
+
+}  // namespace hpb::agent

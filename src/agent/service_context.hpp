@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "agent/channel_registry.hpp"
+#include "agent/quota.hpp"
+#include "agent/relay_dialer.hpp"
+#include "config/agent_options.hpp"
+#include "net/executor_pool.hpp"
+
+namespace hpb::agent {
+
+/// What all parts of a service agent share. Immutable, or safe from any thread by itself.
+struct ServiceContext {
+    /// Senders that are being turned away at once; more are left to the relay's time limit.
+    static constexpr std::size_t kMaxRejections = 64;
+
+    ServiceContext(net::ExecutorPool& threads, config::ServiceOptions service_options,
+                   std::shared_ptr<const RelayDialer> relay_dialer)
+        : pool(threads),
+          options(std::move(service_options)),
+          dialer(std::move(relay_dialer)),
+          registry(std::make_shared<ChannelRegistry>()),
+          channels(std::make_shared<Quota>(options.max_channels)),
+          connections(std::make_shared<Quota>(options.max_connections)),
+          rejections(std::make_shared<Quota>(kMaxRejections)) {}
+
+    net::ExecutorPool& pool;
+    const config::ServiceOptions options;
+    const std::shared_ptr<const RelayDialer> dialer;
+    const std::shared_ptr<ChannelRegistry> registry;
+    const std::shared_ptr<Quota> channels;
+    const std::shared_ptr<Quota> connections;
+    const std::shared_ptr<Quota> rejections;
+};
+
+}  // namespace hpb::agent
