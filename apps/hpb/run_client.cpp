@@ -1,7 +1,9 @@
 #include "agent/client_agent.hpp"
-#include "commands.hpp"
+#include "hpb/cli.hpp"
+#include "hpb/commands.hpp"
+#include "hpb/process.hpp"
 #include "net/dial.hpp"
-#include "process.hpp"
+#include "net/tls_context.hpp"
 
 namespace hpb::app {
 namespace {
@@ -23,11 +25,13 @@ int run_client(const config::ClientOptions& options) {
     };
     events.on_fatal = [&process](const Error& error) {
         print_error(error.message());
-        process.exit(kRunTimeFailure);
+        // A file that cannot be used is a matter of configuration.
+        const bool bad_file = error.code() == make_error_code(net::tls_errc::bad_file);
+        process.exit(bad_file ? kExitUsage : kExitFailure);
     };
     agent::ClientAgent agent(process.pool(), options, std::move(events));
     agent.start();
-    return process.run([&] { agent.stop([&] { process.exit(kSuccess); }); }, kDrainLimit);
+    process.run([&] { agent.stop([&] { process.exit(0); }); }, kDrainLimit);
 }
 
 }  // namespace hpb::app
