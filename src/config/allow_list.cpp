@@ -109,7 +109,7 @@ Result<void> AllowList::add(std::string_view item) {
         const auto address = parse_ip(item.substr(0, slash));
         if (!address) return bad_item(item, "does not start with an IP address");
         const auto prefix = parse_int(item.substr(slash + 1));
-        const long long width = is_ipv4_mapped(*address) ? 32 : 128;
+        const long long width = item.find(':') == item.npos ? 32 : 128;
         if (!prefix || *prefix < 0 || *prefix > width) {
             return bad_item(item, fmt::format("needs a prefix length of 0 to {}", width));
         }
@@ -139,9 +139,13 @@ Result<void> AllowList::add(std::string_view item) {
 }
 
 bool AllowList::admits(const IpBytes& address) const {
-    return everybody_ || std::any_of(ranges_.begin(), ranges_.end(), [&](const Range& range) {
-               return range.first <= address && address <= range.last;
-           });
+    if (everybody_) return true;
+    // ::/0 means all of IPv6 and not, by the mapped form, all of IPv4 as well.
+    const bool is_ipv4 = is_ipv4_mapped(address);
+    return std::any_of(ranges_.begin(), ranges_.end(), [&](const Range& range) {
+        return range.first <= address && address <= range.last &&
+               is_ipv4_mapped(range.first) == is_ipv4;
+    });
 }
 
 }  // namespace hpb::config

@@ -160,6 +160,15 @@ void check(const Setting& setting, Diagnostics& diagnostics) {
 }  // namespace
 
 void check_known_keys(const LayeredSource& source, Diagnostics& diagnostics) {
+    for (const auto& name : source.sections()) {
+        const std::string_view near = nearest(name, kSections);
+        // Other programs' sections are none of our business; a slip in one of ours is.
+        const bool is_slip = near.size() < name.size() + 3 && name.size() < near.size() + 3;
+        if (near.empty() || iequals(near, name) || !is_slip) continue;
+        diagnostics.warnings.push_back({source.origin_of_section(name), name,
+                                        "unknown section, it has no effect",
+                                        fmt::format("did you mean {}?", near)});
+    }
     for (const std::string_view section : kSections) {
         if (const Setting* value = source.find(section)) check(*value, diagnostics);
         for (const Setting* setting : source.below(section)) check(*setting, diagnostics);

@@ -50,12 +50,13 @@ std::optional<std::string> read_file(const std::filesystem::path& path, Diagnost
     return text;
 }
 
-void load_file(LayeredSource& source, const std::filesystem::path& path, bool required,
+bool load_file(LayeredSource& source, const std::filesystem::path& path, bool required,
                Diagnostics& diagnostics) {
     std::error_code ignored;
-    if (!required && !std::filesystem::exists(path, ignored)) return;
+    if (!required && !std::filesystem::exists(path, ignored)) return false;
     const auto text = read_file(path, diagnostics);
     if (text) source.add_json(*text, path.string(), path.parent_path(), diagnostics);
+    return text.has_value();
 }
 
 }  // namespace
@@ -209,6 +210,16 @@ std::vector<std::string> LayeredSource::children(std::string_view path) const {
     return out;
 }
 
+std::vector<std::string> LayeredSource::sections() const {
+    std::vector<std::string> out;
+    for (const auto& [key, setting] : settings_) {
+        const std::string_view name =
+            std::string_view(setting.path).substr(0, setting.path.find(':'));
+        if (out.empty() || !iequals(out.back(), name)) out.emplace_back(name);
+    }
+    return out;
+}
+
 std::string LayeredSource::origin_of_section(std::string_view path) const {
     const Setting* best = nullptr;
     for (const Setting* setting : below(path)) {
@@ -216,7 +227,7 @@ std::string LayeredSource::origin_of_section(std::string_view path) const {
             best = setting;
         }
     }
-    if (best == nullptr) return std::string(kNoOrigin);
+    if (best == nullptr) return default_origin_;
     return best->origin.substr(0, best->origin.rfind(':'));
 }
 
@@ -224,7 +235,9 @@ LayeredSource load_layers(const SourceInputs& inputs, Diagnostics& diagnostics) 
     LayeredSource source;
     const auto main_file =
         inputs.config_file.value_or(inputs.program_directory / "appsettings.json");
-    load_file(source, main_file, inputs.config_file.has_value(), diagnostics);
+    if (load_file(source, main_file, inputs.config_file.has_value(), diagnostics)) {
+        source.set_default_origin(main_file.string());
+    }
     load_file(source, inputs.settings_directory / "appsettings.json", false, diagnostics);
     load_file(source, inputs.secrets_directory / "appsettings.json", false, diagnostics);
     for (const std::string_view name : {"Hosting:Environment", "Hosting__Environment"}) {

@@ -82,17 +82,24 @@ public:
     [[nodiscard]] bool has(std::string_view path) const;
     /// Names of the parts right below `path`, each once: numbers by value, then the others by name.
     [[nodiscard]] std::vector<std::string> children(std::string_view path) const;
+    /// Names of the top-level sections, ours and others'.
+    [[nodiscard]] std::vector<std::string> sections() const;
     /// Every setting below `path`, in the order of their keys.
     [[nodiscard]] std::vector<const Setting*> below(std::string_view path) const;
     /// For messages about something that is missing: the file that has the section, or
     /// "configuration".
     [[nodiscard]] std::string origin_of_section(std::string_view path) const;
 
+    /// The main file if it was read, or kNoOrigin.
+    [[nodiscard]] const std::string& default_origin() const { return default_origin_; }
+    void set_default_origin(std::string origin) { default_origin_ = std::move(origin); }
+
 private:
     void set(Setting setting);
 
     std::map<std::string, Setting> settings_;  // by lower-case path
     std::map<std::string, Setting> json_;
+    std::string default_origin_{kNoOrigin};
     int layer_ = 0;
 };
 

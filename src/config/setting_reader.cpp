@@ -161,7 +161,7 @@ void SettingReader::warning(const Setting& at, std::string what, std::string rem
 void SettingReader::missing(std::string_view path, std::string what, std::string remedy) {
     // The file to edit is the one that has the nearest section around the missing key.
     std::string origin = source_.origin_of_section(path);
-    for (std::string_view section = path; origin == kNoOrigin;) {
+    for (std::string_view section = path; origin == source_.default_origin();) {
         const auto colon = section.rfind(':');
         if (colon == std::string_view::npos) break;
         section = section.substr(0, colon);

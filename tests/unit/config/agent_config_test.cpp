@@ -111,7 +111,8 @@ TEST_F(AgentConfigTest, ReportsEverythingAtOnce) {
 
 TEST_F(AgentConfigTest, NothingToDoIsAnError) {
     (void)client("{}");
-    EXPECT_THAT(errors(), HasSubstr("there is no port to listen on"));
+    EXPECT_THAT(errors(), HasSubstr("program/appsettings.json: PortBridge:PortMappings: "
+                                    "there is no port to listen on"));
     (void)service("{}");
     EXPECT_THAT(errors(), HasSubstr("there is no hybrid connection to serve"));
 }

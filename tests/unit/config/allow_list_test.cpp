@@ -90,6 +90,8 @@ TEST(AllowList, PrefixOfAnyLength) {
     EXPECT_TRUE(admits("0.0.0.0/0", "203.0.113.9"));
     EXPECT_FALSE(admits("0.0.0.0/0", "2001:db8::1"));
     EXPECT_TRUE(admits("::/0", "2001:db8::1"));
+    EXPECT_FALSE(admits("::/0", "192.0.2.1"));
+    EXPECT_TRUE(admits("::ffff:10.0.0.0/104", "10.1.2.3"));
     EXPECT_TRUE(admits("2001:db8::/33", "2001:db8:7fff::1"));
     EXPECT_FALSE(admits("2001:db8::/33", "2001:db8:8000::1"));
 }

@@ -182,9 +182,12 @@ TEST_F(KnownKeysTest, SuggestsTheNearest) {
       "Serilog": {"WriteTo": [ {"Name": "Console", "Args": {"anything": {"goes": 1}}} ]} })");
     check_known_keys(source, diagnostics);
     EXPECT_TRUE(diagnostics.ok()) << errors();
-    EXPECT_EQ(diagnostics.warnings.size(), 3u) << warnings();
+    EXPECT_EQ(diagnostics.warnings.size(), 4u) << warnings();
     EXPECT_THAT(warnings(), HasSubstr("PortBridge:PortMappings:5021:EntityPth: unknown key"));
     EXPECT_THAT(warnings(), HasSubstr("did you mean PortBridge:PortMappings:5021:EntityPath?"));
+    EXPECT_THAT(
+        warnings(),
+        HasSubstr("PortBrigde: unknown section, it has no effect; did you mean PortBridge?"));
     EXPECT_THAT(warnings(), HasSubstr("did you mean PortBridge:ServiceNamespace?"));
     EXPECT_THAT(warnings(),
                 HasSubstr("PortBridge:Banana: unknown key, it has no effect; remove it"));
