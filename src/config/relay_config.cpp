@@ -63,13 +63,16 @@ void read_tls(SettingReader& reader, RelayOptions& options) {
     }
     options.certificate_file = reader.readable_file("Relay:Tls:CertificateFile");
     options.key_file = reader.readable_file("Relay:Tls:KeyFile");
-    if (certificate == nullptr) {
-        reader.missing("Relay:Tls:CertificateFile", "the relay has no certificate",
-                       "name a PEM file here or by --cert, or ask for plain ws:// by --insecure");
-    }
-    if (key == nullptr) {
-        reader.missing("Relay:Tls:KeyFile", "the relay has no private key",
-                       "name a PEM file here or by --key, or ask for plain ws:// by --insecure");
+    if (certificate == nullptr && key == nullptr) {
+        reader.missing(
+            "Relay:Tls", "the relay has no certificate and no private key",
+            "name two PEM files here or by --cert and --key, or ask for plain ws:// by --insecure");
+    } else if (certificate == nullptr) {
+        reader.missing("Relay:Tls:CertificateFile", "the private key has no certificate",
+                       "name its PEM file here or by --cert");
+    } else if (key == nullptr) {
+        reader.missing("Relay:Tls:KeyFile", "the certificate has no private key",
+                       "name its PEM file here or by --key");
     }
 }
 
@@ -317,7 +320,8 @@ RelayOptions read_relay_options(const LayeredSource& source, const RelayFlags& f
     add_rule_flags(flags, options, diagnostics);
     read_connections(reader, flags, options);
     read_limits(reader, options);
-    check_usable(reader, options);
+    // What is missing because of an error would only be noise.
+    if (diagnostics.ok()) check_usable(reader, options);
     return options;
 }
 

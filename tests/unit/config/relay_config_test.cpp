@@ -85,6 +85,8 @@ TEST_F(RelayConfigTest, NoCertificateIsAnErrorUnlessInsecure) {
     (void)relay(R"({"Relay":{"Listen":["0.0.0.0:1"]}})");
     EXPECT_THAT(errors(), HasSubstr("the relay has no certificate"));
     EXPECT_THAT(errors(), HasSubstr("--insecure"));
+    EXPECT_EQ(diagnostics.errors.size(), 1u);
+    EXPECT_TRUE(diagnostics.warnings.empty()) << warnings();
     diagnostics = {};
     const auto options = relay(R"({"Relay":{"Listen":["0.0.0.0:1"],"Insecure":true}})");
     EXPECT_TRUE(diagnostics.ok()) << errors();
@@ -105,7 +107,7 @@ TEST_F(RelayConfigTest, ReportsEverythingAtOnce) {
           "Listen:1: 'example.com:1' does not begin with an IP",
           "Listen:2: '::1:80' needs brackets", "Listen:3: '1.2.3.4:99999' has no port from 0",
           "Insecure: is not a truth value", "absent.crt can't be read",
-          "Relay:Tls:KeyFile: the relay has no", "MaxListeners: 0 is out of range",
+          "Relay:Tls:KeyFile: the certificate has no", "MaxListeners: 0 is out of range",
           "Relay:PublicAddress: ", "Rights:0: 'Root' is no right",
           "AccessRules:1:Name: another rule has this name",
           "AccessRules:2:Name: the rule has no name", "AccessRules:2:KeyFile: Key is there too",
