@@ -75,9 +75,12 @@ def asynctest(seconds=60):
         def test(*args, **kwargs):
             async def bounded():
                 try:
-                    await asyncio.wait_for(function(*args, **kwargs), deadline(seconds))
-                except asyncio.TimeoutError:
-                    raise AssertionError(f"the whole test took longer than {deadline(seconds)} s") from None
+                    async with asyncio.timeout(deadline(seconds)) as limit:
+                        await function(*args, **kwargs)
+                except TimeoutError:
+                    if limit.expired():
+                        raise AssertionError(f"the whole test took longer than {deadline(seconds)} s") from None
+                    raise
 
             asyncio.run(bounded())
 
