@@ -101,8 +101,8 @@ std::shared_ptr<ClientChannel> ChannelSlot::begin(net::WebSocket websocket) {
     options.half_close_linger = context_->options.half_close_linger;
     options.channel_idle = context_->options.channel_idle;
     options.connection_idle = context_->options.connection_idle;
-    auto channel = std::make_shared<ClientChannel>(std::move(websocket), std::move(options), notes_,
-                                                   context_->registry);
+    auto channel =
+        std::make_shared<ClientChannel>(std::move(websocket), options, notes_, context_->registry);
     if (!Channel::start(channel)) return nullptr;
     return channel;
 }

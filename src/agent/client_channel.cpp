@@ -20,7 +20,7 @@ ClientChannel::ClientChannel(net::WebSocket websocket, Options options,
     : Channel(std::move(websocket),
               Settings{.name = notes->name(), .connection_idle = options.connection_idle},
               std::move(registry)),
-      options_(std::move(options)),
+      options_(options),
       notes_(std::move(notes)),
       idle_since_(net::Clock::now()) {}
 
@@ -40,23 +40,26 @@ void ClientChannel::retire() {
 net::awaitable<void> ClientChannel::on_local_end(std::shared_ptr<Connection> connection,
                                                  LocalEnd end) {
     if (end == LocalEnd::eof) {
-        const auto inbound_before = connection->inbound_bytes();
+        if (connection->unanswered()) note_half_close();
+        const auto before = connection->inbound_bytes();
         co_await connection->linger(options_.half_close_linger);
-        // Only an application that still listens shows that it ended one direction and not both.
-        if (connection->inbound_bytes() != inbound_before &&
-            notes_->first_time(MappingNotes::Limit::half_close)) {
-            ops::log_info(kComponent,
-                          "{}: an application ended its sending direction and went on reading; v1 "
-                          "cannot pass a half-close on to the target, so the connection ends when "
-                          "nothing has arrived for {} ms (said once per mapping)",
-                          name(), options_.half_close_linger.count());
-        }
+        // An application that has closed for good answers what still arrives with a reset.
+        if (connection->inbound_bytes() != before && connection->takes_data()) note_half_close();
     }
+    if (!open()) co_return;  // the channel's end ends its connections in its own way
     ops::log_debug(kComponent, "{}: connection {} ended by the application{}", name(),
                    connection->short_id(), end == LocalEnd::reset ? " (reset)" : "");
     forget(connection->id());
-    if (!open()) co_return;
     connection->close();
+}
+
+void ClientChannel::note_half_close() {
+    if (!notes_->first_time(MappingNotes::Limit::half_close)) return;
+    ops::log_info(kComponent,
+                  "{}: an application ended its sending direction while an answer was due; v1 "
+                  "cannot pass a half-close on to the target, so the connection ends when nothing "
+                  "has arrived for {} ms (said once per mapping)",
+                  name(), options_.half_close_linger.count());
 }
 
 void ClientChannel::on_bytes(ByteSpan bytes) {
@@ -119,7 +122,6 @@ void ClientChannel::on_over(ChannelEnd how, const std::string& why) {
     } else {
         ops::log_debug(kComponent, "{}: channel closed{}{}", name(), why.empty() ? "" : ": ", why);
     }
-    if (const auto on_over = std::exchange(options_.on_over, nullptr)) on_over();
 }
 
 }  // namespace hpb::agent

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "agent/channel.hpp"
@@ -16,7 +15,6 @@ public:
         std::chrono::milliseconds half_close_linger{2000};
         std::chrono::seconds channel_idle{5};
         std::chrono::seconds connection_idle{0};
-        std::function<void()> on_over;  ///< on the channel's thread, once; may be empty
     };
 
     /// @param websocket  the preamble has been sent on it.
@@ -37,6 +35,7 @@ private:
     void on_connection_idle(const std::shared_ptr<Connection>& connection) override;
     void on_over(ChannelEnd how, const std::string& why) override;
     [[nodiscard]] TimePoint note_silence(TimePoint now);
+    void note_half_close();
 
     Options options_;
     std::shared_ptr<MappingNotes> notes_;

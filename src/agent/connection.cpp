@@ -58,6 +58,7 @@ void Connection::attach(net::Stream stream) {
 void Connection::deliver(ByteSpan payload) {
     if (over_ || write_failed_) return;
     spoken_ = true;
+    unanswered_ = false;
     inbound_bytes_ += payload.size();
     last_activity_ = last_inbound_ = net::Clock::now();
     if (stream_ && queue_.empty() && !writing_) {
@@ -158,6 +159,7 @@ net::awaitable<std::optional<LocalEnd>> Connection::forward_once() {
             end = LocalEnd::eof;
         } else if (!channel_end_) {
             spoken_ = true;
+            unanswered_ = true;
             last_activity_ = net::Clock::now();
             std::byte* frame = slab.data() - v1::kFrameHeaderSize;
             v1::encode_frame_header(frame, id_, *read);

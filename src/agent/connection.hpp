@@ -54,7 +54,10 @@ public:
     [[nodiscard]] bool silent() const { return !spoken_; }
     /// Inbound bytes so far.
     [[nodiscard]] std::uint64_t inbound_bytes() const { return inbound_bytes_; }
-    [[nodiscard]] bool attached() const { return stream_.has_value(); }
+    /// True if the last bytes of the connection went out: nothing has answered them yet.
+    [[nodiscard]] bool unanswered() const { return unanswered_; }
+    /// False once the socket has refused what was to be delivered.
+    [[nodiscard]] bool takes_data() const { return !over_ && !write_failed_; }
 
     /// After the socket's end of stream: waits until nothing has arrived for `linger` and all of it
     /// is written, or the channel or the socket ends.
@@ -85,6 +88,7 @@ private:
     bool over_ = false;  // close() or abort(): nothing more is delivered
     std::optional<ChannelEnd> channel_end_;
     bool spoken_ = false;
+    bool unanswered_ = false;
     net::Clock::time_point begun_;
     net::Clock::time_point last_activity_;
     net::Clock::time_point last_inbound_;

@@ -251,7 +251,7 @@ net::awaitable<Result<hc::RuntimeInformation>> RelayDialer::runtime_information(
     if (response->head.status != 200) {
         const std::string detail = hc::parse_error_document(response->body);
         if (!detail.empty()) response->head.reason = detail;
-        co_return explain_refusal(response->head, name(), "to describe " + entity, unix_now());
+        co_return explain_refusal(response->head, name(), "access to " + entity, unix_now());
     }
     auto info = hc::parse_atom_entry(response->body);
     // Azure answers with a feed for a path that it does not know.
