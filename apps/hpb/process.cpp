@@ -14,6 +14,11 @@
 #include "ops/log.hpp"
 
 namespace hpb::app {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainPoll{10};
+
+}  // namespace
 
 void print_ready(std::string_view role, const std::string& what) {
     std::printf("ready %.*s %s\n", static_cast<int>(role.size()), role.data(), what.c_str());
@@ -30,22 +35,25 @@ void Process::exit(int code) {
     pool_.stop();
 }
 
-net::awaitable<void> Process::handle_signals(std::function<void()> drain,
-                                             std::chrono::milliseconds drain_limit) {
+net::awaitable<void> Process::handle_signals(Drain drain) {
     net::asio::signal_set signals(pool_.first(), SIGTERM, SIGINT);
     co_await signals.async_wait(net::kAsTuple);
     ops::log_info("process", "stopping; a second signal stops at once");
-    drain();
-    net::asio::steady_timer limit(pool_.first(), drain_limit);
-    limit.async_wait([this](net::error_code error) {
+    drain.begin();
+    signals.async_wait([this](net::error_code error, int) {
         if (!error) exit(0);
     });
-    co_await signals.async_wait(net::kAsTuple);
+    const auto deadline = net::Clock::now() + drain.limit;
+    net::asio::steady_timer pause(pool_.first());
+    while (!(drain.is_done && drain.is_done()) && net::Clock::now() < deadline) {
+        pause.expires_after(kDrainPoll);
+        co_await pause.async_wait(net::kAsTuple);
+    }
     exit(0);
 }
 
-void Process::run(std::function<void()> drain, std::chrono::milliseconds drain_limit) {
-    net::spawn(pool_.first(), handle_signals(std::move(drain), drain_limit));
+void Process::run(Drain drain) {
+    net::spawn(pool_.first(), handle_signals(std::move(drain)));
     pool_.run();
     ops::shut_down_log();
     std::fflush(nullptr);

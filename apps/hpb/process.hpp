@@ -25,15 +25,22 @@ public:
     /// Ends run() with this exit code. Callable from any thread; the first call counts.
     void exit(int code);
 
-    /// Serves until exit(), SIGTERM or SIGINT. On a signal `drain` is called on the first thread and
-    /// run() goes on for at most `drain_limit`, or until exit(); a second signal ends it at once.
-    /// Ends the process: coroutines that are suspended then refer to each other across threads, and
-    /// taking them apart in the right order would only give back what the system reclaims anyway.
-    [[noreturn]] void run(std::function<void()> drain, std::chrono::milliseconds drain_limit);
+    /// How a role stops when it is told to.
+    struct Drain {
+        std::function<void()> begin;  ///< called once, on the first thread
+        std::function<bool()>
+            is_done;  ///< asked from then on, if there is one: is anything left to wait for?
+        std::chrono::milliseconds limit;
+    };
+
+    /// Serves until exit(), or until SIGTERM or SIGINT and the drain that follows; a second signal
+    /// ends that at once. Ends the process: coroutines that are suspended then refer to each other
+    /// across threads, and taking them apart in the right order would only give back what the
+    /// system reclaims anyway.
+    [[noreturn]] void run(Drain drain);
 
 private:
-    [[nodiscard]] net::awaitable<void> handle_signals(std::function<void()> drain,
-                                                      std::chrono::milliseconds drain_limit);
+    [[nodiscard]] net::awaitable<void> handle_signals(Drain drain);
 
     net::ExecutorPool pool_;
     std::atomic<int> code_{-1};

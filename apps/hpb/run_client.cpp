@@ -31,7 +31,9 @@ int run_client(const config::ClientOptions& options) {
     };
     agent::ClientAgent agent(process.pool(), options, std::move(events));
     agent.start();
-    process.run([&] { agent.stop([&] { process.exit(0); }); }, kDrainLimit);
+    process.run({.begin = [&] { agent.stop([&] { process.exit(0); }); },
+                 .is_done = nullptr,
+                 .limit = kDrainLimit});
 }
 
 }  // namespace hpb::app

@@ -37,7 +37,9 @@ int run_relay(const config::RelayOptions& options) {
                      net::host_port(endpoint.address().to_string(), endpoint.port());
     }
     print_ready("relay", addresses);
-    process.run([&] { server.shut_down(); }, kDrainLimit);
+    process.run({.begin = [&] { server.shut_down(); },
+                 .is_done = [&] { return server.connections() == 0; },
+                 .limit = kDrainLimit});
 }
 
 }  // namespace hpb::app

@@ -27,7 +27,9 @@ int run_service(const config::ServiceOptions& options) {
     };
     agent::ServiceAgent agent(process.pool(), options, std::move(events));
     agent.start();
-    process.run([&] { agent.stop([&] { process.exit(0); }); }, kDrainLimit);
+    process.run({.begin = [&] { agent.stop([&] { process.exit(0); }); },
+                 .is_done = nullptr,
+                 .limit = kDrainLimit});
 }
 
 }  // namespace hpb::app

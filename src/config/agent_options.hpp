@@ -27,7 +27,7 @@ struct RelayAccess {
     std::string key;        ///< AccessRuleKey, or read from AccessRuleKeyFile; secret
     std::string signature;  ///< a ready-made token instead of the two above; secret
     std::string ca_file;    ///< CaFile: trusted instead of the system store; "": system store
-    std::string ca_pem;  ///< the same as PEM text instead of a file; "": see ca_file
+    std::string ca_pem;     ///< the same as PEM text instead of a file; "": see ca_file
     ProxyOptions proxy;     ///< already chosen: configuration, then HTTPS_PROXY and NO_PROXY
 };
 
@@ -36,10 +36,10 @@ struct ClientMapping {
     std::uint16_t port = 0;    ///< 0 (command line only): any free port
     std::string bind_address;  ///< an IP literal
     AllowList accept_from;
-    std::string entity;        ///< hybrid connection
+    std::string entity;  ///< hybrid connection
     std::int32_t remote_configuration_key = 0;
-    int relay_channel_count = 1;                         ///< 1..64
-    std::chrono::seconds relay_connection_ttl{300};      ///< 0 or less: a channel for each connection
+    int relay_channel_count = 1;                     ///< 1..64
+    std::chrono::seconds relay_connection_ttl{300};  ///< 0 or less: a channel for each connection
 };
 
 struct ClientOptions {
@@ -47,18 +47,20 @@ struct ClientOptions {
     std::vector<ClientMapping> mappings;
     /// How long a channel without connections is kept before it is closed.
     std::chrono::seconds channel_idle{5};
-    /// How long an application that ended its sending direction is still given what arrives (v1 cannot
-    /// pass a half-close on): counted from the last byte that arrived.
+    /// How long an application that ended its sending direction is still given what arrives (v1
+    /// cannot pass a half-close on): counted from the last byte that arrived.
     std::chrono::milliseconds half_close_linger{2000};
-    std::chrono::seconds connection_idle{0};  ///< 0: never; a connection without traffic is reset after it
-    std::size_t max_connections = 10000;      ///< application connections at once; beyond: reset at once
+    std::chrono::seconds connection_idle{
+        0};  ///< 0: never; a connection without traffic is reset after it
+    std::size_t max_connections =
+        10000;  ///< application connections at once; beyond: reset at once
 };
 
 /// One entry of PortBridge:EntityPaths, or one -T.
 struct ServiceEntity {
     std::string path;
-    /// From the configuration's Targets or -T; keys that are not in it come from the relay's UserMetadata,
-    /// which is only read if `use_user_metadata`.
+    /// From the configuration's Targets or -T; keys that are not in it come from the relay's
+    /// UserMetadata, which is only read if `use_user_metadata`.
     hc::TargetMap targets;
     bool use_user_metadata = true;
 };
@@ -69,12 +71,15 @@ struct ServiceOptions {
     /// How long a channel lives on after its last connection's target closed, so that the peer has
     /// read everything before the channel's end tells it of the close.
     std::chrono::milliseconds close_linger{1000};
-    std::chrono::seconds channel_idle{300};   ///< a channel that has had no connection for this long is closed
-    std::chrono::seconds connection_idle{0};  ///< 0: never; a target without traffic is closed after it
-    bool reopen_after_target_close = false;   ///< the original's "resurrection", for HTTP keep-alive users
+    std::chrono::seconds channel_idle{
+        300};  ///< a channel that has had no connection for this long is closed
+    std::chrono::seconds connection_idle{
+        0};  ///< 0: never; a target without traffic is closed after it
+    bool reopen_after_target_close =
+        false;  ///< the original's "resurrection", for HTTP keep-alive users
     std::chrono::seconds connect_timeout{10};
-    std::size_t max_connections = 10000;      ///< target connections at once
-    std::size_t max_channels = 1000;          ///< rendezvous at once
+    std::size_t max_connections = 10000;  ///< target connections at once
+    std::size_t max_channels = 1000;      ///< rendezvous at once
 };
 
 }  // namespace hpb::config

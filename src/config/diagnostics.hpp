@@ -1,5 +1,5 @@
-// config: files, environment and command line become checked option structs. Not here: what the options do.
-// Used at start-up, on one thread.
+// config: files, environment and command line become checked option structs. Not here: what the
+// options do. Used at start-up, on one thread.
 #pragma once
 
 #include <string>

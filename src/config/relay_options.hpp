@@ -34,27 +34,33 @@ struct ListenAddress {
 /// Section Relay: the self-hosted relay. Every limit is a bound on what peers can make it hold.
 struct RelayOptions {
     std::vector<ListenAddress> listen;
-    bool insecure = false;          ///< plain ws:// and http://, only by Relay:Insecure or --insecure
-    std::string certificate_file;   ///< PEM, chain included
-    std::string key_file;           ///< PEM
-    std::vector<std::string> host_names;  ///< accepted in tokens' audiences besides the received Host
-    std::string public_address;     ///< host[:port] for rendezvous addresses; "": the listener's own Host header
+    bool insecure = false;  ///< plain ws:// and http://, only by Relay:Insecure or --insecure
+    std::string certificate_file;  ///< PEM, chain included
+    std::string key_file;          ///< PEM
+    std::vector<std::string>
+        host_names;              ///< accepted in tokens' audiences besides the received Host
+    std::string public_address;  ///< host[:port] for rendezvous addresses; "": the listener's own
+                                 ///< Host header
     std::vector<AccessRule> access_rules;
     std::vector<HybridConnectionOptions> hybrid_connections;
 
-    unsigned threads = 0;                          ///< 0: one a core
-    std::size_t max_connections = 20000;           ///< TCP connections at once, handshakes included
-    std::size_t max_handshakes = 1000;             ///< connections without a complete request; beyond: the oldest goes
-    std::size_t max_head_bytes = 32 * 1024;        ///< request line and headers
-    std::size_t max_listeners = 25;                ///< per hybrid connection
-    std::size_t max_pending_senders = 5000;        ///< senders that wait for a rendezvous
-    std::chrono::seconds handshake_timeout{10};    ///< TCP accept to complete request head
-    std::chrono::seconds rendezvous_timeout{30};   ///< sender's wait for a listener
-    std::chrono::seconds close_timeout{60};        ///< one side's Close to the other's
+    unsigned threads = 0;                 ///< 0: one a core
+    std::size_t max_connections = 20000;  ///< TCP connections at once, handshakes included
+    std::size_t max_handshakes =
+        1000;  ///< connections without a complete request; beyond: the oldest goes
+    std::size_t max_head_bytes = 32 * 1024;       ///< request line and headers
+    std::size_t max_listeners = 25;               ///< per hybrid connection
+    std::size_t max_pending_senders = 5000;       ///< senders that wait for a rendezvous
+    std::chrono::seconds handshake_timeout{10};   ///< TCP accept to complete request head
+    std::chrono::seconds rendezvous_timeout{30};  ///< sender's wait for a listener
+    std::chrono::seconds close_timeout{60};       ///< one side's Close to the other's
     std::chrono::seconds ping_interval{30};
-    std::chrono::seconds token_grace{300};         ///< control channel lives this long past its token's expiry
-    std::chrono::seconds clock_skew{30};           ///< a token that expired this recently still opens a connection
-    std::chrono::milliseconds refusal_delay{1000}; ///< before a refused listener's answer: some clients retry without a pause
+    std::chrono::seconds token_grace{
+        300};  ///< control channel lives this long past its token's expiry
+    std::chrono::seconds clock_skew{
+        30};  ///< a token that expired this recently still opens a connection
+    std::chrono::milliseconds refusal_delay{
+        1000};  ///< before a refused listener's answer: some clients retry without a pause
 };
 
 }  // namespace hpb::config

@@ -24,10 +24,11 @@ struct AcceptMessage {
     std::uint16_t remote_port = 0;
 };
 
-/// Relay to listener: an HTTP request waits. Only what a refusal needs: the agents have no HTTP handler.
+/// Relay to listener: an HTTP request waits. Only what a refusal needs: the agents have no HTTP
+/// handler.
 struct RequestMessage {
     std::string address;
-    std::string id;     ///< "" when the request comes over the rendezvous only
+    std::string id;         ///< "" when the request comes over the rendezvous only
     bool has_body = false;  ///< the next binary message is the request's body
 };
 

@@ -12,9 +12,9 @@ namespace hpb::hc {
 
 /// Where a relay is: one namespace.
 struct RelayAddress {
-    std::string host;          ///< DNS name or IP literal, an IPv6 one without brackets
+    std::string host;  ///< DNS name or IP literal, an IPv6 one without brackets
     std::uint16_t port = 443;
-    bool secure = true;        ///< false only for ws:// and http://, which have to be asked for by name
+    bool secure = true;  ///< false only for ws:// and http://, which have to be asked for by name
 
     /// For the Host header and log lines: the port only if it is not the default; IPv6 in brackets.
     [[nodiscard]] std::string authority() const;
@@ -39,17 +39,20 @@ struct Target {
 };
 [[nodiscard]] Target split_target(std::string_view target);
 
-/// Decoded value of the first `name=` parameter (name compared without case). Plus signs mean spaces only in
-/// sb-hc-statusDescription, so the caller says.
-[[nodiscard]] std::optional<std::string> query_parameter(std::string_view query, std::string_view name,
+/// Decoded value of the first `name=` parameter (name compared without case). Plus signs mean
+/// spaces only in sb-hc-statusDescription, so the caller says.
+[[nodiscard]] std::optional<std::string> query_parameter(std::string_view query,
+                                                         std::string_view name,
                                                          bool plus_is_space = false);
 
-/// The query without the relay's own sb-hc-… parameters; every other piece byte for byte, empty ones
-/// included (docs/protocol.md, "Query parameters").
-/// @param query  with or without the leading '?'; the result has one iff the input had and something is left.
+/// The query without the relay's own sb-hc-… parameters; every other piece byte for byte, empty
+/// ones included (docs/protocol.md, "Query parameters").
+/// @param query  with or without the leading '?'; the result has one iff the input had and
+/// something is left.
 [[nodiscard]] std::string strip_relay_parameters(std::string_view query);
 
-/// Path without "/$hc" (or "/%24hc", any case) in front and percent-decoded; with no '/' at either end.
+/// Path without "/$hc" (or "/%24hc", any case) in front and percent-decoded; with no '/' at either
+/// end.
 /// @return nullopt if an escape is malformed, or if the path holds a control character.
 [[nodiscard]] std::optional<std::string> entity_path(std::string_view raw_path);
 
@@ -58,13 +61,14 @@ struct Target {
 
 /// Request target for one WebSocket operation: /$hc/{entity}[?query&]sb-hc-action=…&sb-hc-id=…
 /// @param entity  decoded; characters that a path may not hold are escaped.
-[[nodiscard]] std::string make_target(std::string_view entity, std::string_view action, std::string_view id);
+[[nodiscard]] std::string make_target(std::string_view entity, std::string_view action,
+                                      std::string_view id);
 
 /// The entity as a path for the request line: escaped, '/' kept, no '/' in front.
 [[nodiscard]] std::string escape_path(std::string_view entity);
 
-/// @return why `path` can't name a hybrid connection, or "" if it can: 1..260 characters, segments of
-/// letters, digits, '-', '.', '_', '/' and '~' within, none empty.
+/// @return why `path` can't name a hybrid connection, or "" if it can: 1..260 characters, segments
+/// of letters, digits, '-', '.', '_', '/' and '~' within, none empty.
 [[nodiscard]] std::string check_entity_path(std::string_view path);
 
 }  // namespace hpb::hc

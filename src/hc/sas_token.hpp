@@ -1,5 +1,6 @@
 // hc: Azure Relay Hybrid Connections as messages, tokens and addresses (docs/protocol.md, "Relay"),
-// sans-IO. Not here: sockets, who may do what (relay/access_rules.hpp). Stateless; safe from any thread.
+// sans-IO. Not here: sockets, who may do what (relay/access_rules.hpp). Stateless; safe from any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +26,11 @@ enum class errc {
 
 /// A shared access signature, taken apart and not yet verified (docs/protocol.md, "SAS tokens").
 struct SasToken {
-    std::string resource;      ///< `sr` as sent, still percent-encoded: the signature covers this text
-    std::string signature;     ///< `sig`, percent-decoded (base64)
-    std::string expiry_text;   ///< `se` as sent
-    std::int64_t expiry = 0;   ///< `se`, Unix seconds
-    std::string key_name;      ///< `skn`, percent-decoded
+    std::string resource;   ///< `sr` as sent, still percent-encoded: the signature covers this text
+    std::string signature;  ///< `sig`, percent-decoded (base64)
+    std::string expiry_text;  ///< `se` as sent
+    std::int64_t expiry = 0;  ///< `se`, Unix seconds
+    std::string key_name;     ///< `skn`, percent-decoded
 };
 
 /// Key names and keys are at most this long in Azure Relay.
@@ -55,7 +56,8 @@ inline constexpr std::size_t kMaxTokenSize = 4096;
 /// What a token is valid for: scheme, port, query and fragment do not count.
 struct Audience {
     std::string host;  ///< lower case
-    std::string path;  ///< percent-decoded once more, without '/' at either end; "" is the namespace
+    std::string
+        path;  ///< percent-decoded once more, without '/' at either end; "" is the namespace
 };
 [[nodiscard]] Result<Audience> parse_audience(const SasToken& token);
 

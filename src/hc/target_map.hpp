@@ -9,7 +9,8 @@
 
 namespace hpb::hc {
 
-/// A TCP address that the service agent connects to. The host is a name or an IP literal (no brackets).
+/// A TCP address that the service agent connects to. The host is a name or an IP literal (no
+/// brackets).
 struct TargetAddress {
     std::string host;
     std::uint16_t port = 0;

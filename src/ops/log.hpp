@@ -1,5 +1,6 @@
-// ops: what an operator sees (logs). Not here: what happens; every layer that decides something logs it once.
-// log functions may be called from any thread and never block on the disk or the terminal.
+// ops: what an operator sees (logs). Not here: what happens; every layer that decides something
+// logs it once. log functions may be called from any thread and never block on the disk or the
+// terminal.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,9 +18,10 @@ enum class LogFormat { text, json };
 
 /// A rolling file as Serilog's RollingFile sink names it.
 struct LogFileOptions {
-    std::string path_format;                      ///< with {Date} for yyyyMMdd; "": no file
-    std::uint64_t size_limit = 1024ull << 20;     ///< bytes a file; 0: none. A full file takes no more that day
-    std::size_t retained_files = 31;              ///< 0: all
+    std::string path_format;  ///< with {Date} for yyyyMMdd; "": no file
+    std::uint64_t size_limit =
+        1024ull << 20;                ///< bytes a file; 0: none. A full file takes no more that day
+    std::size_t retained_files = 31;  ///< 0: all
 };
 
 struct LogOptions {
@@ -40,8 +42,10 @@ void shut_down_log();
 void log_line(Level level, std::string_view component, std::string_view message);
 
 template <class... Args>
-void log(Level level, std::string_view component, fmt::format_string<Args...> format, Args&&... args) {
-    if (log_enabled(level)) log_line(level, component, fmt::format(format, std::forward<Args>(args)...));
+void log(Level level, std::string_view component, fmt::format_string<Args...> format,
+         Args&&... args) {
+    if (log_enabled(level))
+        log_line(level, component, fmt::format(format, std::forward<Args>(args)...));
 }
 
 template <class... Args>
@@ -66,7 +70,8 @@ void log_error(std::string_view component, fmt::format_string<Args...> format, A
 class LogLimiter {
 public:
     explicit LogLimiter(std::chrono::steady_clock::duration period) : period_(period) {}
-    /// @return true if a line may be written now; `suppressed` is then the count since the last one.
+    /// @return true if a line may be written now; `suppressed` is then the count since the last
+    /// one.
     [[nodiscard]] bool admit(std::chrono::steady_clock::time_point now, std::uint64_t& suppressed);
 
 private:

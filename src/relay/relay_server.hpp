@@ -27,6 +27,9 @@ public:
     /// process.
     void shut_down();
 
+    /// TCP connections at the moment. Callable from any thread.
+    [[nodiscard]] std::size_t connections() const { return context_.connections; }
+
 private:
     [[nodiscard]] net::awaitable<void> accept_loop(std::shared_ptr<net::tcp::acceptor> acceptor);
     void admit(net::tcp::socket socket, std::size_t thread);

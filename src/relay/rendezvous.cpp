@@ -103,21 +103,27 @@ net::awaitable<Rendezvous::Ended> Rendezvous::pump(Leg& from, Leg& to) {
                 if (!written) co_return Ended::by_loss;
                 continue;
             }
-            on_control(from, to, *step);
+            if (const auto valid = on_control(from, to, *step); !valid) {
+                fail(from, to, valid.error());
+                co_return Ended::by_loss;
+            }
             if (from.closed) co_return Ended::by_close;
         }
     }
 }
 
-void Rendezvous::on_control(Leg& from, Leg& to, const Transcoder::Step& step) {
+Result<void> Rendezvous::on_control(Leg& from, Leg& to, const Transcoder::Step& step) {
     if (step.opcode == Opcode::ping) {
         send_control(from, Opcode::pong, step.payload);
     } else if (step.opcode == Opcode::close) {
+        const auto close = websocket::parse_close_payload(step.payload);
+        if (!close) return close.error();
         from.closed = true;
         send_control(to, Opcode::close, step.payload);
         if (!first_close_) first_close_ = net::Clock::now();
         changed_.notify_all();
     }
+    return {};
 }
 
 void Rendezvous::send_control(Leg& leg, Opcode opcode, ByteSpan payload) {

@@ -55,7 +55,7 @@ private:
     static net::awaitable<void> flush(std::shared_ptr<Rendezvous> self, Leg& leg);
     [[nodiscard]] net::awaitable<Ended> pump(Leg& from, Leg& to);
     [[nodiscard]] net::awaitable<bool> fill(Leg& from, net::Slab& slab, MutableByteSpan& bytes);
-    void on_control(Leg& from, Leg& to, const Transcoder::Step& step);
+    [[nodiscard]] Result<void> on_control(Leg& from, Leg& to, const Transcoder::Step& step);
     void send_control(Leg& leg, websocket::Opcode opcode, ByteSpan payload);
     void fail(Leg& culprit, Leg& other, const Error& error);
     [[nodiscard]] net::awaitable<void> finish(Leg& leg);
