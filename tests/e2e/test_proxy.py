@@ -10,7 +10,8 @@ from hpbtest.waiting import wait_until
 
 
 class ConnectProxy:
-    """Serves CONNECT on a thread of its own; wants `user:password` if given. targets: what was asked for."""
+    """Serves CONNECT on a thread of its own; wants `user:password` if given. It alone knows the way to the
+    relay: every name leads to `port` of this host. targets: what was asked for."""
 
     def __init__(self, credentials=None):
         self.targets, self.refused = [], 0
@@ -39,8 +40,7 @@ class ConnectProxy:
                              b"Content-Length: 0\r\nConnection: close\r\n\r\n")
                 return writer.close()
             self.targets.append(target)
-            host, port = target.rsplit(":", 1)
-            to_reader, to_writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            to_reader, to_writer = await asyncio.open_connection("127.0.0.1", int(target.rsplit(":", 1)[1]))
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await asyncio.gather(self._pump(reader, to_writer), self._pump(to_reader, writer))
         except (OSError, asyncio.IncompleteReadError):
@@ -60,20 +60,36 @@ class ConnectProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
 
-@pytest.mark.parametrize("credentials", [None, "user:pass-word"], ids=["open", "with a password"])
-def test_both_agents_go_through_the_proxy(bench, credentials):
-    proxy = ConnectProxy(credentials)
-    env = {"HTTPS_PROXY": f"http://{credentials + '@' if credentials else ''}127.0.0.1:{proxy.port}", "NO_PROXY": ""}
+class Named:
+    """A relay by a name that only the proxy can resolve, and that its certificate has."""
+
+    host = "relay.test"
+
+    def __init__(self, relay):
+        self.port = relay.port
+
+
+def agents(bench, relay, target, env, *more):
+    """Both agents, started. @return the processes."""
+    options = [*bench.endpoint_options(relay), *more]
+    return (bench.start("service", "service", *options, "-T", f"simple:5011/127.0.0.1:{target.address[1]}", env=env),
+            bench.start("client", "client", *options, "-L", "127.0.0.1:0/5011:simple", env=env))
+
+
+@pytest.mark.parametrize("credentials", ["", "user:pass-word@"], ids=["open", "with a password"])
+@pytest.mark.parametrize("way", ["environment", "option"])
+def test_both_agents_go_through_the_proxy(bench, credentials, way):
+    proxy = ConnectProxy(credentials.rstrip("@"))
+    url = f"http://{credentials}127.0.0.1:{proxy.port}"
+    env = {"NO_PROXY": "", "HTTPS_PROXY": url if way == "environment" else "http://127.0.0.1:9"}
     with apps.echo_target() as target:
-        relay = bench.relay()
-        service = bench.start("service", "service", *bench.endpoint_options(relay),
-                              "-T", f"simple:5011/127.0.0.1:{target.address[1]}", env=env)
-        client = bench.start("client", "client", *bench.endpoint_options(relay), "-L", "127.0.0.1:0/5011:simple", env=env)
+        relay = Named(bench.relay())
+        service, client = agents(bench, relay, target, env, *(["--proxy", url] if way == "option" else []))
         service.wait_ready()
         (address,) = client.wait_ready()
         assert apps.exchange(address, b"x" * 100_000) == b"x" * 100_000
         # Control channel, rendezvous and the client's channel at the least, all of them to the relay.
-        wait_until(lambda: len(proxy.targets) >= 3, 5, f"everything through the proxy: {proxy.targets}")
+        wait_until(lambda: len(proxy.targets) >= 3, 5, "everything through the proxy")
         assert set(proxy.targets) == {f"{relay.host}:{relay.port}"}
         for process in (service, client):
             process.check_clean(["pass-word"])
@@ -82,20 +98,18 @@ def test_both_agents_go_through_the_proxy(bench, credentials):
 
 def test_no_proxy_exempts_the_relay(bench):
     proxy = ConnectProxy()
-    env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "example.com,127.0.0.1"}
+    env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "example.com,.test"}
     with apps.echo_target() as target:
-        relay = bench.relay()
-        process = bench.start("service", "service", *bench.endpoint_options(relay),
-                              "-T", f"simple:5011/127.0.0.1:{target.address[1]}", env=env)
-        process.wait_ready()
-        assert proxy.targets == []
+        for process in agents(bench, Named(bench.relay()), target, env):
+            process.wait_error(r"relay\.test", 15)  # a name that nobody but the proxy can resolve
+            assert proxy.targets == []
     proxy.close()
 
 
 def test_a_proxy_that_wants_a_password_is_told_clearly(bench):
     proxy = ConnectProxy("user:secret-of-the-proxy")
-    relay = bench.relay()
-    process = bench.start("client", "client", *bench.endpoint_options(relay), "-L", "127.0.0.1:0/5011:simple",
-                          env={"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": ""})
-    process.wait_error(r"(?i)proxy.*407|407.*proxy|proxy.*(password|authenti)", 15)
+    env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": ""}
+    with apps.echo_target() as target:
+        for process in agents(bench, Named(bench.relay()), target, env):
+            process.wait_error(r"(?i)proxy.*407|407.*proxy|proxy.*(password|authenti)", 15)
     proxy.close()
