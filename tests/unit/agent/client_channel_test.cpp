@@ -191,11 +191,8 @@ awaitable<void> ClientChannelTest::shut_down() {
     EXPECT_EQ(co_await receive(peer), "<closed>");
     EXPECT_EQ(co_await read(application, 1), "");
     co_await peer.close(1000, "", 1000ms);
-    {
-        const auto gone = std::move(application);
-    }
-    co_await shut_down_channels(registry, 5000ms);
-    EXPECT_EQ(registry->size(), 0u);
+    application.shutdown_send();
+    co_await until([&] { return registry->size() == 0; });
     EXPECT_EQ(quota->used(), 0u);
 }
 

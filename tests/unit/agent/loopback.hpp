@@ -18,7 +18,8 @@ namespace hpb::test {
 
 using net::awaitable;
 
-/// Runs one test coroutine, and what it spawned, on one thread.
+/// Runs one test coroutine on one thread, and what it spawned until all of that has ended by
+/// itself.
 class Loopback : public testing::Test {
 protected:
     void run(awaitable<void> test) {
@@ -26,10 +27,10 @@ protected:
         net::asio::co_spawn(context, std::move(test), [&](const std::exception_ptr& error) {
             done = true;
             if (error) ADD_FAILURE() << "the test coroutine threw";
-            context.stop();
         });
         context.run_for(std::chrono::seconds(20));
         EXPECT_TRUE(done) << "timed out";
+        EXPECT_TRUE(context.stopped()) << "something goes on when its peers are gone";
     }
 
     net::tcp::acceptor listen() { return {context, {net::asio::ip::address_v4::loopback(), 0}}; }
