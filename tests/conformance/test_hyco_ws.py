@@ -228,7 +228,10 @@ async def test_wrong_key_expired_token_unknown_entity_and_no_listener(relay, scr
 
 
 @asynctest(120)
-async def test_a_refused_listener_that_retries_without_a_pause_does_not_disturb_others(relay, scripts):
+async def test_a_refused_listener_that_retries_without_a_pause_does_not_disturb_others(bench, scripts):
+    options = bench.relay_options()
+    del options["Relay"]["RefusalDelayMilliseconds"]
+    relay = bench.relay(options=options)
     await listening(scripts, relay)
     hammer = scripts("listener", relay, action="listen", token=relay.token("hyco", key="wrong"))
     await hammer.wait("error")

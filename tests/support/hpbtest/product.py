@@ -59,6 +59,7 @@ class Bench:
         certificate, key = self.certificates.server
         section = {
             "Listen": ["127.0.0.1:0"],
+            "RefusalDelayMilliseconds": 50,  # the default, a second, is for peers that retry without a pause
             "Tls": {"CertificateFile": str(certificate), "KeyFile": str(key)},
             "AccessRules": [
                 {"Name": "root", "Key": ROOT_KEY, "SecondaryKey": ROOT_SECOND_KEY,
