@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/dial.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -28,7 +29,9 @@ void ClientChannel::add(net::Stream stream, Quota::Ticket ticket) {
     const auto id = v1::ConnectionId::random();
     auto connection = std::make_shared<Connection>(shared_from_this(), id, std::move(ticket));
     insert(connection);
-    ops::log_debug(kComponent, "{}: connection {} begins", name(), connection->short_id());
+    const auto peer = stream.remote_endpoint();
+    ops::log_debug(kComponent, "{}: connection {} from {} begins", name(), connection->short_id(),
+                   net::host_port(peer.address().to_string(), peer.port()));
     connection->attach(std::move(stream));
 }
 

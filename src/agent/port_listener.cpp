@@ -150,7 +150,6 @@ void PortListener::on_accepted(net::tcp::socket socket, const std::shared_ptr<Ch
         return reset(std::move(application));
     }
     ++turn_;
-    ops::log_debug(kComponent, "{}: connection from {}", notes_->name(), to_text(peer));
     asio::post(slot->executor(),
                [slot, application = std::move(application), ticket = std::move(ticket)]() mutable {
                    slot->take(std::move(application), std::move(ticket));
