@@ -18,7 +18,8 @@ class ConnectProxy:
         self._wanted = credentials and "Basic " + base64.b64encode(credentials.encode()).decode()
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
-        threading.Thread(target=self._run, args=(ready,), daemon=True).start()
+        self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
+        self._thread.start()
         assert ready.wait(10)
 
     def _run(self, ready):
@@ -57,7 +58,27 @@ class ConnectProxy:
         writer.close()
 
     def close(self):
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        def stop():
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.call_soon(self._loop.call_soon, self._loop.stop)
+
+        self._loop.call_soon_threadsafe(stop)
+        self._thread.join(10)
+
+
+@pytest.fixture
+def proxies():
+    """Makes proxies that outlive the agents; named before `bench` in a test's parameters."""
+    made = []
+
+    def make(credentials=None):
+        made.append(ConnectProxy(credentials))
+        return made[-1]
+
+    yield make
+    for proxy in made:
+        proxy.close()
 
 
 class Named:
@@ -78,8 +99,8 @@ def agents(bench, relay, target, env, *more):
 
 @pytest.mark.parametrize("credentials", ["", "user:pass-word@"], ids=["open", "with a password"])
 @pytest.mark.parametrize("way", ["environment", "option"])
-def test_both_agents_go_through_the_proxy(bench, credentials, way):
-    proxy = ConnectProxy(credentials.rstrip("@"))
+def test_both_agents_go_through_the_proxy(proxies, bench, credentials, way):
+    proxy = proxies(credentials.rstrip("@"))
     url = f"http://{credentials}127.0.0.1:{proxy.port}"
     env = {"NO_PROXY": "", "HTTPS_PROXY": url if way == "environment" else "http://127.0.0.1:9"}
     with apps.echo_target() as target:
@@ -93,23 +114,20 @@ def test_both_agents_go_through_the_proxy(bench, credentials, way):
         assert set(proxy.targets) == {f"{relay.host}:{relay.port}"}
         for process in (service, client):
             process.check_clean(["pass-word"])
-    proxy.close()
 
 
-def test_no_proxy_exempts_the_relay(bench):
-    proxy = ConnectProxy()
+def test_no_proxy_exempts_the_relay(proxies, bench):
+    proxy = proxies()
     env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "example.com,.test"}
     with apps.echo_target() as target:
         for process in agents(bench, Named(bench.relay()), target, env):
             process.wait_error(r"relay\.test", 15)  # a name that nobody but the proxy can resolve
             assert proxy.targets == []
-    proxy.close()
 
 
-def test_a_proxy_that_wants_a_password_is_told_clearly(bench):
-    proxy = ConnectProxy("user:secret-of-the-proxy")
+def test_a_proxy_that_wants_a_password_is_told_clearly(proxies, bench):
+    proxy = proxies("user:secret-of-the-proxy")
     env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": ""}
     with apps.echo_target() as target:
         for process in agents(bench, Named(bench.relay()), target, env):
             process.wait_error(r"(?i)proxy.*407|407.*proxy|proxy.*(password|authenti)", 15)
-    proxy.close()
