@@ -35,6 +35,13 @@ std::string skew_advice(const http::ResponseHead& response, std::int64_t now) {
            (skew > 0 ? "ahead of" : "behind") + " the relay's: check the clock";
 }
 
+// The relay's own words tell a missing listener, which may come, from a missing entity.
+bool blames_listeners(const std::string& reason) {
+    const std::string text = to_lower(reason);
+    return text.find("listeners connected") != std::string::npos ||
+           text.find("connected listeners") != std::string::npos;
+}
+
 Error dial_error(const Error& error) {
     const bool certificate = net::is_certificate_error(error);
     return {certificate ? relay_errc::bad_certificate : relay_errc::unreachable, error.message()};
@@ -110,9 +117,7 @@ Error explain_refusal(const http::ResponseHead& response, const std::string& rel
                         "; check the access rule's rights (Listen for the service agent, Send "
                         "for the client agent)"};
         case 404:
-            // The relay's own words tell a missing listener from a missing entity.
-            if (to_lower(reason).find("listener") != std::string::npos)
-                return {relay_errc::refused, text};
+            if (blames_listeners(reason)) return {relay_errc::refused, text};
             return {relay_errc::no_such_entity, text};
         case 429:
         case 503:

@@ -66,6 +66,7 @@ void ServiceAgent::State::on_registered() {
     ++registered;
     if (registered != listeners.size() || stopping || !events.on_ready) return;
     std::vector<std::string> entities;
+    entities.reserve(options.entities.size());
     for (const auto& entity : options.entities) entities.push_back(entity.path);
     events.on_ready(std::move(entities));
 }

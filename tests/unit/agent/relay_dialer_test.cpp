@@ -49,6 +49,7 @@ TEST(Refusal, IsPermanentWhereAConfigurationHasToChange) {
     EXPECT_TRUE(is_permanent(explain(refusal(404, "Endpoint does not exist."))));
     EXPECT_TRUE(is_permanent(Error(relay_errc::bad_certificate)));
     EXPECT_FALSE(is_permanent(explain(refusal(404, "There are no listeners connected."))));
+    EXPECT_TRUE(is_permanent(explain(refusal(404, "Endpoint does not exist: sb://r/listeners"))));
     EXPECT_FALSE(is_permanent(explain(refusal(429, "Slow down"))));
     EXPECT_FALSE(is_permanent(explain(refusal(503, "Busy"))));
     EXPECT_FALSE(is_permanent(Error(relay_errc::unreachable)));
