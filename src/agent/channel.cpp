@@ -12,7 +12,6 @@ namespace {
 
 /// Inbound bytes after which the others of this thread get their turn.
 constexpr std::size_t kReadTurn = 64 * 1024;
-constexpr std::uint16_t kNormalClosure = 1000;
 
 }  // namespace
 
@@ -82,14 +81,14 @@ net::awaitable<ChannelEnd> Channel::read_until_end(std::string& why) {
 void Channel::shut_down() {
     if (over_) return;
     end_connections(ChannelEnd::clean);
-    begin_close("the agent stops");
+    begin_close(kNormalClosure, "the agent stops");
 }
 
-void Channel::begin_close(const std::string& reason) {
+void Channel::begin_close(std::uint16_t code, const std::string& reason) {
     if (closing_ || over_) return;
     closing_ = true;
     close_deadline_ = net::Clock::now() + kCloseLimit;
-    websocket_.send_close(kNormalClosure, reason);
+    websocket_.send_close(code, reason);
     room_.notify_all();
     wake();
 }

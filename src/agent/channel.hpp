@@ -34,6 +34,11 @@ public:
     /// For the peer's answer to our Close.
     static constexpr std::chrono::seconds kCloseLimit{3};
 
+    // RFC 6455 section 7.4.1.
+    static constexpr std::uint16_t kNormalClosure = 1000;
+    static constexpr std::uint16_t kPolicyViolation = 1008;
+    static constexpr std::uint16_t kInternalError = 1011;
+
     struct Settings {
         std::string name;                         ///< for log lines
         std::chrono::seconds connection_idle{0};  ///< 0: never
@@ -85,8 +90,9 @@ protected:
     void forget(const v1::ConnectionId& id);
     [[nodiscard]] const auto& connections() const { return connections_; }
 
-    /// Sends Close 1000; no connection is begun after it.
-    void begin_close(const std::string& reason);
+    /// Sends Close; no connection is begun after it. A code other than kNormalClosure makes our own
+    /// client agent reset its applications (docs/protocol.md, "v1").
+    void begin_close(std::uint16_t code, const std::string& reason);
     /// Lets on_time() run soon.
     void wake();
     [[nodiscard]] const std::string& name() const { return settings_.name; }

@@ -79,7 +79,7 @@ Channel::TimePoint ClientChannel::on_time(TimePoint now) {
         return note_silence(now);
     }
     if (retired_) {
-        begin_close("");
+        begin_close(kNormalClosure, "");
         return TimePoint::max();
     }
     if (idle_since_ == TimePoint::max()) idle_since_ = now;
@@ -87,7 +87,7 @@ Channel::TimePoint ClientChannel::on_time(TimePoint now) {
     if (now < due) return due;
     ops::log_debug(kComponent, "{}: channel closed, it has had no connection for {} s", name(),
                    options_.channel_idle.count());
-    begin_close("");
+    begin_close(kNormalClosure, "");
     return TimePoint::max();
 }
 

@@ -65,7 +65,7 @@ void ServiceChannel::choose_mapping(std::int32_t key) {
                       "here (known: {}); channel closed{}",
                       entity_->path, key, entity_->known_keys(), suppressed_text(suppressed));
     }
-    begin_close("no target for configuration key " + std::to_string(key));
+    begin_close(kPolicyViolation, "no target for configuration key " + std::to_string(key));
 }
 
 void ServiceChannel::on_piece(const v1::FrameDecoder::Piece& piece) {
@@ -143,9 +143,11 @@ void ServiceChannel::on_refused(const std::shared_ptr<Connection>& connection, c
     }
     connection->close();
     if (!open() || find(connection->id()) != connection) return;
+    last_end_ = LocalEnd::reset;
     retire_id(connection->id());
     // Nothing is on its way to the peer that its end of the channel could cut off.
-    if (connection_count() == 0 && !sent_any()) begin_close("the target cannot be reached");
+    if (connection_count() == 0 && !sent_any())
+        begin_close(kInternalError, "the target cannot be reached");
 }
 
 void ServiceChannel::retire_id(const v1::ConnectionId& id) {
@@ -161,7 +163,10 @@ net::awaitable<void> ServiceChannel::on_local_end(std::shared_ptr<Connection> co
     ops::log_debug(kComponent, "{}: connection {} ended by the target{}", mapping_name_,
                    connection->short_id(), end == LocalEnd::reset ? " (reset)" : "");
     connection->close();
-    if (find(connection->id()) == connection) retire_id(connection->id());
+    if (find(connection->id()) == connection) {
+        last_end_ = end;
+        retire_id(connection->id());
+    }
     co_return;
 }
 
@@ -186,14 +191,16 @@ Channel::TimePoint ServiceChannel::on_time(TimePoint now) {
     }
     if (idle_since_ == TimePoint::max()) idle_since_ = now;
     if (now >= linger_until_) {
-        begin_close("the target closed its connection");
+        const bool reset = last_end_ == LocalEnd::reset;
+        begin_close(reset ? kInternalError : kNormalClosure,
+                    reset ? "the target reset its connection" : "the target closed its connection");
         return TimePoint::max();
     }
     const auto idle_at = idle_since_ + options_.channel_idle;
     if (now >= idle_at) {
         ops::log_debug(kComponent, "{}: channel closed, it has had no connection for {} s",
                        mapping_name_, options_.channel_idle.count());
-        begin_close("the channel is idle");
+        begin_close(kNormalClosure, "the channel is idle");
         return TimePoint::max();
     }
     return std::min({due, linger_until_, idle_at});

@@ -75,6 +75,7 @@ private:
     std::string mapping_name_;
     ClosedIds closed_{kMaxClosedIds};
     bool any_frame_ = false;
+    LocalEnd last_end_ = LocalEnd::eof;  // how the latest connection ended
     TimePoint idle_since_;
     TimePoint mapped_at_ = TimePoint::max();
     TimePoint linger_until_ = TimePoint::max();

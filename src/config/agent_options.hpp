@@ -79,7 +79,7 @@ struct ServiceOptions {
         false;  ///< the original's "resurrection", for HTTP keep-alive users
     std::chrono::seconds connect_timeout{10};
     std::size_t max_connections = 10000;  ///< target connections at once
-    std::size_t max_channels = 1000;      ///< rendezvous at once
+    std::size_t max_channels = 10000;     ///< rendezvous at once
 };
 
 }  // namespace hpb::config

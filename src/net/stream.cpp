@@ -187,6 +187,15 @@ awaitable<void> Stream::close_gracefully(std::chrono::milliseconds limit) {
     }
 }
 
+std::chrono::milliseconds Stream::since_last_acknowledgement() const {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    // native_handle() is not const, though asking for it changes nothing.
+    const int fd = const_cast<tcp::socket&>(socket_).native_handle();
+    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
+    return std::chrono::milliseconds(info.tcpi_last_ack_recv);
+}
+
 tcp::endpoint Stream::remote_endpoint() const {
     error_code ignored;
     return socket_.remote_endpoint(ignored);

@@ -59,6 +59,10 @@ public:
     /// idle).
     void set_options();
 
+    /// Time since the other end's kernel last acknowledged anything: a peer that does not read
+    /// still acknowledges, a dead one does not. 0 if the system does not say.
+    [[nodiscard]] std::chrono::milliseconds since_last_acknowledgement() const;
+
     [[nodiscard]] bool secure() const { return ssl_ != nullptr; }
     [[nodiscard]] SSL* ssl() const { return ssl_.get(); }
     [[nodiscard]] tcp::socket& socket() { return socket_; }

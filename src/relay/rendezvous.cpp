@@ -8,6 +8,8 @@ namespace {
 using websocket::Opcode;
 
 constexpr int kMissedPings = 3;
+/// Longer than the kernel's longest pause between probes of a window that is closed (120 s).
+constexpr std::chrono::seconds kAcknowledgementSilence{150};
 constexpr std::chrono::seconds kGracefulClose{5};
 
 }  // namespace
@@ -156,9 +158,12 @@ net::awaitable<void> Rendezvous::finish(Leg& leg) {
 }
 
 void Rendezvous::check_liveness(Leg& leg) {
+    // A side whose application has stopped reading answers no Ping and is alive all the same:
+    // back-pressure, not death. Its kernel acknowledges what we send, so only both silences
+    // together mean that it is gone.
     const auto silence = net::Clock::now() - leg.last_received;
-    if (leg.waiting_to_read && silence > options_.ping_interval * kMissedPings) {
-        // Only a side that is being read can show signs of life.
+    const bool silent = leg.waiting_to_read && silence > options_.ping_interval * kMissedPings;
+    if (silent && leg.stream.since_last_acknowledgement() > kAcknowledgementSilence) {
         leg.stream.interrupt();
     } else if (!leg.closed) {
         send_control(leg, Opcode::ping, {});

@@ -227,7 +227,7 @@ net::awaitable<void> SenderRequest::join(RendezvousArrival arrival) {
                                std::move(connection_.request().early)};
     Rendezvous::End listener_end{std::move(listener), std::move(arrival.ticket),
                                  std::move(arrival.early)};
-    // Both ends keep the rendezvous alive through its own coroutines; this one waits for the end.
+    connection_.request() = {};  // not needed for the rest of what may be a long life
     const auto rendezvous =
         std::make_shared<Rendezvous>(std::move(sender_end), std::move(listener_end), options_);
     co_await rendezvous->run();

@@ -38,7 +38,7 @@ protected:
 
     awaitable<void> late_frames();
     awaitable<void> half_close();
-    awaitable<void> end_of_channel(bool clean);
+    awaitable<void> end_of_channel(std::uint16_t code);
     awaitable<void> idle();
     awaitable<void> retired();
     awaitable<void> stalled();
@@ -91,28 +91,32 @@ TEST_F(ClientChannelTest, DeliversForAWhileAfterAHalfClose) {
     run(half_close());
 }
 
-awaitable<void> ClientChannelTest::end_of_channel(bool clean) {
+awaitable<void> ClientChannelTest::end_of_channel(std::uint16_t code) {
     auto peer = begin();
     auto application = connect();
     EXPECT_TRUE(co_await write(application, "ask"));
     const auto id = id_of(co_await receive(peer));
     const std::string answer = pattern(60000, 2);
     EXPECT_TRUE(co_await send(peer, frame(id, answer)));
-    if (clean) {
-        co_await peer.close(1000, "", 5000ms);
+    if (code != 0) {
+        co_await peer.close(code, "", 5000ms);
     } else {
-        peer.stream().shutdown_send();
+        peer.stream().shutdown_send();  // lost: no Close at all
     }
-    EXPECT_EQ(co_await read(application, 1 << 20), answer + (clean ? "" : "<reset>"));
+    EXPECT_EQ(co_await read(application, 1 << 20), answer + (code == 1000 ? "" : "<reset>"));
     EXPECT_FALSE(channel->open());
 }
 
 TEST_F(ClientChannelTest, CloseBecomesAnEndOfStreamBehindAllData) {
-    run(end_of_channel(true));
+    run(end_of_channel(1000));
 }
 
 TEST_F(ClientChannelTest, LossBecomesAResetBehindAllData) {
-    run(end_of_channel(false));
+    run(end_of_channel(0));
+}
+
+TEST_F(ClientChannelTest, ACloseThatTellsOfAFailureBecomesAResetBehindAllData) {
+    run(end_of_channel(1011));
 }
 
 awaitable<void> ClientChannelTest::idle() {

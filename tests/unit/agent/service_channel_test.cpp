@@ -54,6 +54,7 @@ protected:
     awaitable<void> byte_by_byte();
     awaitable<void> unknown_key();
     awaitable<void> only_target_closes();
+    awaitable<void> only_target_resets();
     awaitable<void> one_of_two_closes();
     awaitable<void> refused_alone();
     awaitable<void> empty_frames();
@@ -111,7 +112,7 @@ awaitable<void> ServiceChannelTest::unknown_key() {
     auto peer = begin();
     EXPECT_TRUE(co_await send(peer, preamble(4711)));
     EXPECT_EQ(co_await receive(peer), "<closed>");
-    EXPECT_EQ(peer.close_received()->code, 1000);
+    EXPECT_EQ(peer.close_received()->code, 1008);
 }
 
 TEST_F(ServiceChannelTest, ClosesForAnUnknownKeyWithoutAByte) {
@@ -133,6 +134,22 @@ awaitable<void> ServiceChannelTest::only_target_closes() {
 
 TEST_F(ServiceChannelTest, ClosesTheChannelWhenItsOnlyTargetCloses) {
     run(only_target_closes());
+}
+
+awaitable<void> ServiceChannelTest::only_target_resets() {
+    auto peer = begin();
+    EXPECT_TRUE(co_await send(peer, preamble(kKey) + frame(a, "bye")));
+    {
+        auto application = co_await accept(target);
+        EXPECT_EQ(co_await read(application, 3), "bye");
+        application.reset_on_close();
+    }
+    EXPECT_EQ(co_await receive(peer), "<closed>");
+    EXPECT_EQ(peer.close_received()->code, 1011);
+}
+
+TEST_F(ServiceChannelTest, TellsATargetsResetByTheCloseCode) {
+    run(only_target_resets());
 }
 
 awaitable<void> ServiceChannelTest::one_of_two_closes() {
@@ -168,6 +185,7 @@ awaitable<void> ServiceChannelTest::refused_alone() {
     auto peer = begin();
     EXPECT_TRUE(co_await send(peer, preamble(kRefusedKey) + frame(a, "x")));
     EXPECT_EQ(co_await receive(peer), "<closed>");
+    EXPECT_EQ(peer.close_received()->code, 1011);
 }
 
 TEST_F(ServiceChannelTest, ClosesTheChannelWhenItsOnlyTargetRefuses) {
