@@ -11,7 +11,7 @@
 #include "hpb/demo_check.hpp"
 #include "hpb/demo_servers.hpp"
 #include "hpb/process.hpp"
-#include "hpb/throwaway_certificate.hpp"
+#include "net/throwaway_certificate.hpp"
 #include "net/dial.hpp"
 #include "relay/relay_server.hpp"
 
@@ -30,7 +30,7 @@ class Demo {
 public:
     explicit Demo(const DemoOptions& options)
         : options_(options),
-          certificate_(make_throwaway_certificate()),
+          certificate_(net::make_throwaway_certificate()),
           key_(crypto::random_hex(32)) {}
 
     int run();
@@ -44,7 +44,7 @@ private:
     void fail(const Error& error);
 
     const DemoOptions& options_;
-    CertificateAndKey certificate_;
+    net::CertificateAndKey certificate_;
     std::string key_;
     Process process_{0};
     config::RelayOptions relay_options_;

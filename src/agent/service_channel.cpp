@@ -135,15 +135,15 @@ void ServiceChannel::on_refused(const std::shared_ptr<Connection>& connection, c
                       text, suppressed_text(suppressed));
     }
     if (mapping_->notes->first_time(MappingNotes::Limit::refusal)) {
-        ops::log_info(kComponent,
-                      "{}: v1 cannot carry a refusal: an application sees it as the end of its "
-                      "connection if the channel has no other one, else not at all (said once per "
-                      "mapping)",
-                      mapping_name_);
+        ops::log_info(
+            kComponent,
+            "{}: v1 cannot carry a refusal: the application sees a reset if the channel has no "
+            "other connection, else nothing (said once per mapping)",
+            mapping_name_);
     }
     connection->close();
     if (!open() || find(connection->id()) != connection) return;
-    last_end_ = LocalEnd::reset;
+    any_reset_ = true;
     retire_id(connection->id());
     // Nothing is on its way to the peer that its end of the channel could cut off.
     if (connection_count() == 0 && !sent_any())
@@ -164,7 +164,7 @@ net::awaitable<void> ServiceChannel::on_local_end(std::shared_ptr<Connection> co
                    connection->short_id(), end == LocalEnd::reset ? " (reset)" : "");
     connection->close();
     if (find(connection->id()) == connection) {
-        last_end_ = end;
+        any_reset_ = any_reset_ || end == LocalEnd::reset;
         retire_id(connection->id());
     }
     co_return;
@@ -191,7 +191,7 @@ Channel::TimePoint ServiceChannel::on_time(TimePoint now) {
     }
     if (idle_since_ == TimePoint::max()) idle_since_ = now;
     if (now >= linger_until_) {
-        const bool reset = last_end_ == LocalEnd::reset;
+        const bool reset = any_reset_;
         begin_close(reset ? kInternalError : kNormalClosure,
                     reset ? "the target reset its connection" : "the target closed its connection");
         return TimePoint::max();

@@ -75,7 +75,9 @@ private:
     std::string mapping_name_;
     ClosedIds closed_{kMaxClosedIds};
     bool any_frame_ = false;
-    LocalEnd last_end_ = LocalEnd::eof;  // how the latest connection ended
+    // A connection was reset or refused. The channel's end tells all its applications alike, and a
+    // reset for one that had everything does less harm than a clean end for one that had not.
+    bool any_reset_ = false;
     TimePoint idle_since_;
     TimePoint mapped_at_ = TimePoint::max();
     TimePoint linger_until_ = TimePoint::max();

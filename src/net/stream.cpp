@@ -120,6 +120,18 @@ awaitable<Result<std::size_t>> Stream::read_some(MutableByteSpan into) {
     }
 }
 
+awaitable<Result<std::size_t>> Stream::read_some(Slab& slab) {
+    for (;;) {
+        slab = Slab::take();
+        auto read = try_read(slab.span());
+        if (read && *read > 0) co_return read;
+        slab.release();
+        if (read || read.error().code() != asio::error::would_block) co_return read;
+        const auto ready = co_await wait(read_wants_);
+        if (!ready) co_return ready.error();
+    }
+}
+
 Result<std::size_t> Stream::try_write(ByteSpan data) {
     if (!ssl_) {
         const auto n = ::send(socket_.native_handle(), data.data(), data.size(), MSG_NOSIGNAL);
@@ -179,10 +191,10 @@ void Stream::reset_on_close() {
 awaitable<void> Stream::close_gracefully(std::chrono::milliseconds limit) {
     shutdown_send();
     Deadline deadline(*this, limit);
-    Slab slab = Slab::take();
+    Slab slab;
     const std::size_t discard_limit = 256;  // reads: a peer that goes on sending is not waited for
     for (std::size_t i = 0; i < discard_limit; ++i) {
-        const auto read = co_await read_some(slab.span());
+        const auto read = co_await read_some(slab);
         if (!read || *read == 0) co_return;
     }
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "net/coro.hpp"
+#include "net/slab.hpp"
 
 namespace hpb::net {
 
@@ -35,6 +36,9 @@ public:
     /// waiting.
     [[nodiscard]] awaitable<Result<std::size_t>> read_some(MutableByteSpan into);
     [[nodiscard]] Result<std::size_t> try_read(MutableByteSpan into);
+    /// As read_some(), into a slab of its own, which is held only once there are bytes for it: a
+    /// connection that waits costs no buffer.
+    [[nodiscard]] awaitable<Result<std::size_t>> read_some(Slab& slab);
     /// After try_read() gave would_block: waits until another try makes sense.
     [[nodiscard]] awaitable<Result<void>> wait_readable();
 

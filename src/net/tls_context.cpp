@@ -1,5 +1,6 @@
 #include "net/tls_context.hpp"
 
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -116,10 +117,32 @@ Result<SslContextPtr> make_server(const std::string& certificate, const std::str
     return context;
 }
 
+// OpenSSL forgets a certificate that it does not accept; the explanation to the operator needs it.
+int rejected_certificate_index() {
+    static const int index =
+        SSL_get_ex_new_index(0, nullptr, nullptr, nullptr,
+                             [](void*, void* certificate, CRYPTO_EX_DATA*, int, long, void*) {
+                                 X509_free(static_cast<X509*>(certificate));
+                             });
+    return index;
+}
+
+int keep_rejected_certificate(int accepted, X509_STORE_CTX* verification) {
+    if (accepted == 1) return 1;
+    auto* ssl = static_cast<SSL*>(
+        X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    X509* certificate = X509_STORE_CTX_get_current_cert(verification);
+    if (certificate != nullptr && SSL_get_ex_data(ssl, rejected_certificate_index()) == nullptr) {
+        X509_up_ref(certificate);
+        SSL_set_ex_data(ssl, rejected_certificate_index(), certificate);
+    }
+    return 0;
+}
+
 SslContextPtr make_client() {
     SslContextPtr context(SSL_CTX_new(TLS_client_method()));
     set_common_options(context.get());
-    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, keep_rejected_certificate);
     return context;
 }
 
@@ -160,10 +183,11 @@ std::string names_of(X509* certificate) {
             text.assign(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
                         static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)));
         } else if (name->type == GEN_IPADD) {
-            const auto* octets = name->d.iPAddress;
-            char* shown = i2s_ASN1_OCTET_STRING(nullptr, octets);
-            text = std::string("IP ") + (shown != nullptr ? shown : "?");
-            OPENSSL_free(shown);
+            char shown[INET6_ADDRSTRLEN] = "?";
+            const bool v4 = ASN1_STRING_length(name->d.iPAddress) == 4;
+            (void)::inet_ntop(v4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(name->d.iPAddress),
+                              shown, sizeof shown);
+            text = std::string("IP ") + shown;
         } else {
             continue;
         }
@@ -266,23 +290,23 @@ Error explain_handshake_failure(SSL* ssl, const std::string& host, const Error& 
     const auto refused = [](std::string text) {
         return Error(tls_errc::certificate_not_accepted, std::move(text));
     };
-    const std::unique_ptr<X509, X509Free> certificate(SSL_get1_peer_certificate(ssl));
+    auto* certificate = static_cast<X509*>(SSL_get_ex_data(ssl, rejected_certificate_index()));
     const std::string whose = "the certificate of " + host;
     switch (verdict) {
         case X509_V_ERR_CERT_HAS_EXPIRED:
-            return refused(whose + " expired on " +
-                           (certificate ? time_text(X509_get0_notAfter(certificate.get()))
-                                        : "an unknown date") +
-                           "; renew it at the relay, or check this machine's clock");
+            return refused(
+                whose + " expired on " +
+                (certificate ? time_text(X509_get0_notAfter(certificate)) : "an unknown date") +
+                "; renew it at the relay, or check this machine's clock");
         case X509_V_ERR_CERT_NOT_YET_VALID:
-            return refused(whose + " is not valid before " +
-                           (certificate ? time_text(X509_get0_notBefore(certificate.get()))
-                                        : "an unknown date") +
-                           "; check this machine's clock");
+            return refused(
+                whose + " is not valid before " +
+                (certificate ? time_text(X509_get0_notBefore(certificate)) : "an unknown date") +
+                "; check this machine's clock");
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
             return refused(whose + " is for " +
-                           (certificate ? names_of(certificate.get()) : "other names") +
+                           (certificate ? names_of(certificate) : "other names") +
                            "; use one of these names for the relay, or a certificate for this one");
         case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
         case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:

@@ -33,23 +33,15 @@ struct WebSocket::State : std::enable_shared_from_this<WebSocket::State> {
         (void)co_await self->writer.flush();
     }
 
-    /// Reads what there is, without holding a buffer while waiting.
     awaitable<Result<void>> fill() {
-        for (;;) {
-            slab = Slab::take();
-            const auto read = stream.try_read(slab.span());
-            if (read && *read > 0) {
-                unread = slab.span().first(*read);
-                last_received = Clock::now();
-                co_return Result<void>();
-            }
-            slab.release();
-            if (read)
-                co_return Error(asio::error::eof, "the peer ended the connection without a Close");
-            if (read.error().code() != asio::error::would_block) co_return read.error();
-            const auto ready = co_await stream.wait_readable();
-            if (!ready) co_return ready.error();
+        const auto read = co_await stream.read_some(slab);
+        if (!read) co_return read.error();
+        if (*read == 0) {
+            co_return Error(asio::error::eof, "the peer ended the connection without a Close");
         }
+        unread = slab.span().first(*read);
+        last_received = Clock::now();
+        co_return Result<void>();
     }
 
     /// @return false after a Close.

@@ -73,9 +73,9 @@ net::awaitable<bool> Connection::read_request() {
 
 net::awaitable<bool> Connection::read_head() {
     http::RequestParser parser(context_.options.max_head_bytes);
-    const net::Slab slab = net::Slab::take();
+    net::Slab slab;
     for (;;) {
-        const auto read = co_await stream_.read_some(slab.span());
+        const auto read = co_await stream_.read_some(slab);
         if (!read || *read == 0) co_return false;
         const ByteSpan bytes = slab.span().first(*read);
         const auto taken = parser.put(bytes);

@@ -68,23 +68,15 @@ net::awaitable<bool> Rendezvous::fill(Leg& from, net::Slab& slab, MutableByteSpa
         from.early.shrink_to_fit();
         co_return true;
     }
-    for (;;) {
-        slab = net::Slab::take();
-        const auto read = from.stream.try_read(slab.span());
-        if (read && *read > 0) {
-            bytes = slab.span().first(*read);
-            from.last_received = net::Clock::now();
-            co_return true;
-        }
-        slab.release();
-        if (read || read.error().code() != net::asio::error::would_block) co_return false;
-        // While it was not read it could not show signs of life: the silence counts from here.
-        from.waiting_to_read = true;
-        from.last_received = net::Clock::now();
-        const auto ready = co_await from.stream.wait_readable();
-        from.waiting_to_read = false;
-        if (!ready) co_return false;
-    }
+    // While it was not read it could not show signs of life: the silence counts from here.
+    from.waiting_to_read = true;
+    from.last_received = net::Clock::now();
+    const auto read = co_await from.stream.read_some(slab);
+    from.waiting_to_read = false;
+    if (!read || *read == 0) co_return false;
+    bytes = slab.span().first(*read);
+    from.last_received = net::Clock::now();
+    co_return true;
 }
 
 net::awaitable<Rendezvous::Ended> Rendezvous::pump(Leg& from, Leg& to) {

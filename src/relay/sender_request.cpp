@@ -135,24 +135,16 @@ net::awaitable<PendingSender::Outcome> SenderRequest::wait_for(PendingSender& se
 // Notices a sender that goes away, and keeps what one sends too early.
 net::awaitable<void> SenderRequest::watch_connection(std::shared_ptr<Watch> watch,
                                                      std::shared_ptr<PendingSender> sender) {
+    net::Slab slab;
     while (!watch->stop && watch->early.size() < kMaxEarlyBytes) {
-        const net::Slab slab = net::Slab::take();
-        const auto room = slab.span().first(kMaxEarlyBytes - watch->early.size());
-        const auto read = watch->stream.try_read(room);
-        if (read && *read > 0) {
-            watch->early.insert(watch->early.end(), room.begin(),
-                                room.begin() + static_cast<std::ptrdiff_t>(*read));
-            continue;
-        }
-        if (read || read.error().code() != net::asio::error::would_block) {
-            watch->gone = true;
-            break;
-        }
-        const auto ready = co_await watch->stream.wait_readable();
-        if (!ready) {
+        const auto read = co_await watch->stream.read_some(slab);
+        if (!read || *read == 0) {
             watch->gone = !watch->stop;
             break;
         }
+        const auto bytes = slab.span().first(*read);
+        watch->early.insert(watch->early.end(), bytes.begin(), bytes.end());
+        slab.release();
     }
     watch->ended = true;
     sender->changed().notify_all();

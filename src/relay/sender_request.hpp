@@ -20,7 +20,8 @@ public:
     [[nodiscard]] net::awaitable<void> run();
 
 private:
-    /// Bytes kept of a sender that sends before it has its answer.
+    /// A sender that sends before it has its answer is not read any further than one read beyond
+    /// this.
     static constexpr std::size_t kMaxEarlyBytes = net::Slab::kSize;
 
     /// What watches the sender's connection while it waits; shared with the watching coroutine.

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "agent/service_channel.hpp"
-#include "unit/agent/loopback.hpp"
+#include "support/loopback.hpp"
 
 namespace hpb::agent {
 namespace {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "http/message.hpp"
-#include "unit/agent/loopback.hpp"
+#include "support/loopback.hpp"
 #include "websocket/handshake.hpp"
 
 namespace hpb::agent {

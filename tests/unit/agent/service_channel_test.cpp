@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "unit/agent/loopback.hpp"
+#include "support/loopback.hpp"
 
 namespace hpb::agent {
 namespace {

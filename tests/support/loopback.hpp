@@ -24,6 +24,7 @@ class Loopback : public testing::Test {
 protected:
     void run(awaitable<void> test) {
         bool done = false;
+        context.restart();
         net::asio::co_spawn(context, std::move(test), [&](const std::exception_ptr& error) {
             done = true;
             if (error) ADD_FAILURE() << "the test coroutine threw";

@@ -1,4 +1,4 @@
-#include "hpb/throwaway_certificate.hpp"
+#include "net/throwaway_certificate.hpp"
 
 #include <openssl/bio.h>
 #include <openssl/ec.h>
@@ -10,7 +10,7 @@
 #include <memory>
 #include <stdexcept>
 
-namespace hpb::app {
+namespace hpb::net {
 namespace {
 
 template <auto free_function>
@@ -76,4 +76,4 @@ CertificateAndKey make_throwaway_certificate() {
     return {contents(certificate_text.get()), contents(key_text.get())};
 }
 
-}  // namespace hpb::app
+}  // namespace hpb::net

@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace hpb::app {
+namespace hpb::net {
 
 struct CertificateAndKey {
     std::string certificate;  ///< PEM, self-signed: its own CA
@@ -13,4 +13,4 @@ struct CertificateAndKey {
 /// where it never leaves the process.
 [[nodiscard]] CertificateAndKey make_throwaway_certificate();
 
-}  // namespace hpb::app
+}  // namespace hpb::net

@@ -1,0 +1,129 @@
+#include "net/dial.hpp"
+
+#include <gmock/gmock.h>
+
+#include "support/loopback.hpp"
+
+namespace hpb::test {
+namespace {
+
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+class DialTest : public Loopback {
+protected:
+    /// A proxy that answers the first request with `response` and then echoes, or closes.
+    static awaitable<void> proxy_once(net::tcp::acceptor& acceptor, std::string response,
+                                      std::string& request) {
+        auto stream = co_await accept(acceptor);
+        while (request.find("\r\n\r\n") == std::string::npos) {
+            const std::string part = co_await read(stream, 1);
+            if (part.empty()) co_return;
+            request += part;
+        }
+        (void)co_await write(stream, std::move(response));
+        const std::string data = co_await read(stream, 5);
+        (void)co_await write(stream, data);
+    }
+
+    awaitable<void> refused();
+    awaitable<void> localhost();
+    awaitable<void> silent();
+    awaitable<void> through_proxy();
+    awaitable<void> proxy_refuses(std::string response, std::string expected);
+};
+
+awaitable<void> DialTest::refused() {
+    std::uint16_t port = 0;
+    {
+        auto unused = listen();
+        port = unused.local_endpoint().port();
+    }
+    const auto stream = co_await net::dial("127.0.0.1", port, {});
+    EXPECT_FALSE(stream.has_value());
+    if (!stream) {
+        EXPECT_EQ(stream.error().message(),
+                  "cannot reach 127.0.0.1:" + std::to_string(port) + ": connection refused");
+        EXPECT_EQ(stream.error().code(), net::asio::error::connection_refused);
+    }
+}
+
+TEST_F(DialTest, SaysWhoRefused) {
+    run(refused());
+}
+
+// The name has an IPv6 address too, where nobody listens.
+awaitable<void> DialTest::localhost() {
+    auto acceptor = listen();
+    const auto stream = co_await net::dial("localhost", acceptor.local_endpoint().port(), {});
+    EXPECT_TRUE(stream.has_value()) << stream.error().message();
+}
+
+TEST_F(DialTest, TriesEveryAddressOfAName) {
+    run(localhost());
+}
+
+awaitable<void> DialTest::silent() {
+    auto acceptor = listen();
+    const auto tls = net::TlsClientContext::create("").value();
+    net::DialOptions options;
+    options.tls = &tls;
+    options.timeout = 50ms;
+    const auto stream = co_await net::dial("127.0.0.1", acceptor.local_endpoint().port(), options);
+    EXPECT_FALSE(stream.has_value());
+    if (!stream) EXPECT_THAT(stream.error().message(), HasSubstr("did not answer in time"));
+}
+
+TEST_F(DialTest, GivesUpOnAServerThatNeverAnswersTheHandshake) {
+    run(silent());
+}
+
+awaitable<void> DialTest::through_proxy() {
+    auto acceptor = listen();
+    std::string request;
+    net::spawn(context.get_executor(), proxy_once(acceptor, "HTTP/1.1 200 OK\r\n\r\n", request));
+    net::Proxy proxy{"127.0.0.1", acceptor.local_endpoint().port(), "user", "secret"};
+    net::DialOptions options;
+    options.proxy = &proxy;
+    auto stream = co_await net::dial("relay.example", 8443, options);
+    EXPECT_TRUE(stream.has_value());
+    if (!stream) co_return;
+    EXPECT_THAT(request, HasSubstr("CONNECT relay.example:8443 HTTP/1.1\r\n"));
+    EXPECT_THAT(request, HasSubstr("Host: relay.example:8443\r\n"));
+    EXPECT_THAT(request, HasSubstr("Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n"));
+    EXPECT_TRUE(co_await write(*stream, "hello"));
+    EXPECT_EQ(co_await read(*stream, 5), "hello");
+}
+
+TEST_F(DialTest, ConnectsThroughAProxyWithAPassword) {
+    run(through_proxy());
+}
+
+awaitable<void> DialTest::proxy_refuses(std::string response, std::string expected) {
+    auto acceptor = listen();
+    std::string request;
+    net::spawn(context.get_executor(), proxy_once(acceptor, std::move(response), request));
+    net::Proxy proxy{"127.0.0.1", acceptor.local_endpoint().port(), "", ""};
+    net::DialOptions options;
+    options.proxy = &proxy;
+    const auto stream = co_await net::dial("relay.example", 8443, options);
+    EXPECT_FALSE(stream.has_value());
+    if (!stream) EXPECT_THAT(stream.error().message(), HasSubstr(expected));
+}
+
+TEST_F(DialTest, SaysWhatAProxyWants) {
+    run(proxy_refuses("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+                      "wants a user and password"));
+}
+
+TEST_F(DialTest, SaysWhatAProxyRefuses) {
+    run(proxy_refuses("HTTP/1.1 403 Forbidden\r\n\r\n",
+                      "refused the connection to relay.example:8443: 403 Forbidden"));
+}
+
+TEST_F(DialTest, AProxyThatSpeaksSomethingElseIsAnError) {
+    run(proxy_refuses("SSH-2.0-OpenSSH_9.2\r\n\r\n", "proxy 127.0.0.1:"));
+}
+
+}  // namespace
+}  // namespace hpb::test

@@ -1,0 +1,177 @@
+#include "net/stream.hpp"
+
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "net/throwaway_certificate.hpp"
+#include "net/tls_context.hpp"
+#include "support/loopback.hpp"
+
+namespace hpb::test {
+namespace {
+
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+class StreamTest : public Loopback {
+protected:
+    StreamTest()
+        : certificate(net::make_throwaway_certificate()),
+          server(net::TlsServerContext::from_pem(certificate.certificate, certificate.key).value()),
+          client(net::TlsClientContext::from_pem(certificate.certificate).value()) {}
+
+    /// Both handshakes; the client's outcome in words, "" for success.
+    awaitable<std::string> secure(net::Stream& ours, net::Stream& theirs,
+                                  const net::TlsClientContext& trust, std::string host) {
+        net::spawn(context.get_executor(), accept_tls(theirs, server.make()));
+        net::SslPtr ssl = trust.make(host);
+        const auto done = co_await ours.handshake(std::move(ssl));
+        if (done) co_return "";
+        co_return net::explain_handshake_failure(ours.ssl(), host, done.error()).message();
+    }
+
+    static awaitable<void> accept_tls(net::Stream& stream, net::SslPtr ssl) {
+        (void)co_await stream.handshake(std::move(ssl));
+    }
+
+    static awaitable<void> write_and_end(net::Stream& stream, std::string data) {
+        (void)co_await write(stream, std::move(data));
+        stream.shutdown_send();
+    }
+
+    awaitable<void> carries(std::size_t size);
+    awaitable<void> explains(std::string host, const net::TlsClientContext& trust,
+                             std::string expected);
+    awaitable<void> plain_server();
+    awaitable<void> deadline();
+    awaitable<void> moves_between_threads();
+    awaitable<void> reset();
+
+    net::CertificateAndKey certificate;
+    net::TlsServerContext server;
+    net::TlsClientContext client;
+};
+
+awaitable<void> StreamTest::carries(std::size_t size) {
+    auto [ours, theirs] = connected_pair();
+    EXPECT_EQ(co_await secure(ours, theirs, client, "localhost"), "");
+    const std::string data = pattern(size, 3);
+    net::spawn(context.get_executor(), write_and_end(ours, data));
+    EXPECT_EQ(co_await read(theirs, size + 1),
+              data);  // the end of stream stands behind the last byte
+}
+
+TEST_F(StreamTest, CarriesMoreThanTheKernelHoldsOverTls) {
+    run(carries(8 << 20));
+}
+
+awaitable<void> StreamTest::explains(std::string host, const net::TlsClientContext& trust,
+                                     std::string expected) {
+    auto [ours, theirs] = connected_pair();
+    EXPECT_THAT(co_await secure(ours, theirs, trust, host), HasSubstr(expected));
+}
+
+TEST_F(StreamTest, AcceptsEveryNameOfTheCertificate) {
+    for (const auto* host : {"localhost", "127.0.0.1", "::1"}) run(explains(host, client, ""));
+}
+
+TEST_F(StreamTest, SaysWhichNamesAWrongCertificateHas) {
+    run(explains("relay.example", client, "is for localhost, IP 127.0.0.1"));
+}
+
+TEST_F(StreamTest, SaysThatTheCaIsNotTrusted) {
+    const auto other = net::make_throwaway_certificate();
+    const auto trust = net::TlsClientContext::from_pem(other.certificate).value();
+    run(explains("localhost", trust, "not signed by a trusted CA"));
+}
+
+awaitable<void> StreamTest::plain_server() {
+    auto [ours, theirs] = connected_pair();
+    net::spawn(context.get_executor(), write_and_end(theirs, "HTTP/1.1 400 Bad Request\r\n\r\n"));
+    net::SslPtr ssl = client.make("localhost");
+    const auto done = co_await ours.handshake(std::move(ssl));
+    EXPECT_FALSE(done.has_value());
+    if (!done) {
+        EXPECT_THAT(
+            net::explain_handshake_failure(ours.ssl(), "localhost:80", done.error()).message(),
+            HasSubstr("does not speak TLS"));
+    }
+}
+
+TEST_F(StreamTest, SaysThatTheOtherEndSpeaksNoTls) {
+    run(plain_server());
+}
+
+awaitable<void> StreamTest::deadline() {
+    auto [ours, theirs] = connected_pair();
+    net::Deadline limit(ours, 20ms);
+    EXPECT_EQ(co_await read(ours, 1), "");
+    EXPECT_TRUE(limit.expired());
+    EXPECT_EQ(co_await read(theirs, 1), "");
+}
+
+TEST_F(StreamTest, ADeadlineEndsAWaitAndTheOtherEndSeesIt) {
+    run(deadline());
+}
+
+awaitable<void> StreamTest::moves_between_threads() {
+    auto [ours, theirs] = connected_pair();
+    EXPECT_EQ(co_await secure(ours, theirs, client, "localhost"), "");
+    net::Stream::Detached connection = theirs.detach();
+    std::string got;
+    std::thread other([&] {
+        net::asio::io_context there{1};
+        net::asio::co_spawn(
+            there,
+            [](net::asio::io_context& c, net::Stream::Detached moved,
+               std::string& out) -> awaitable<void> {
+                net::Stream stream = net::Stream::attach(c.get_executor(), std::move(moved));
+                out = co_await read(stream, 5);
+                (void)co_await write(stream, "there");
+            }(there, std::move(connection), got),
+            net::asio::detached);
+        there.run_for(10s);
+    });
+    EXPECT_TRUE(co_await write(ours, "hello"));
+    EXPECT_EQ(co_await read(ours, 5), "there");
+    other.join();
+    EXPECT_EQ(got, "hello");
+}
+
+TEST_F(StreamTest, AConnectionGoesOnOnAnotherThread) {
+    run(moves_between_threads());
+}
+
+awaitable<void> StreamTest::reset() {
+    auto [ours, theirs] = connected_pair();
+    {
+        net::Stream ending = std::move(ours);
+        ending.reset_on_close();
+    }
+    EXPECT_EQ(co_await read(theirs, 1), "<reset>");
+}
+
+TEST_F(StreamTest, AResetIsNotAnEndOfStream) {
+    run(reset());
+}
+
+TEST(TlsContext, SaysWhatIsWrongWithAFile) {
+    const auto missing =
+        net::TlsServerContext::from_files("/nowhere/relay.crt", "/nowhere/relay.key");
+    ASSERT_FALSE(missing.has_value());
+    EXPECT_THAT(missing.error().message(), HasSubstr("/nowhere/relay.crt"));
+    const auto a = net::make_throwaway_certificate();
+    const auto b = net::make_throwaway_certificate();
+    EXPECT_THAT(net::TlsServerContext::from_pem("no PEM", a.key).error().message(),
+                HasSubstr("no certificate"));
+    EXPECT_THAT(net::TlsServerContext::from_pem(a.certificate, "no PEM").error().message(),
+                HasSubstr("no private key"));
+    EXPECT_THAT(net::TlsServerContext::from_pem(a.certificate, b.key).error().message(),
+                HasSubstr("not the key"));
+    EXPECT_THAT(net::TlsClientContext::from_pem("").error().message(),
+                HasSubstr("no CA certificate"));
+}
+
+}  // namespace
+}  // namespace hpb::test

@@ -1,0 +1,149 @@
+#include "net/websocket.hpp"
+
+#include <gmock/gmock.h>
+
+#include "support/loopback.hpp"
+
+namespace hpb::test {
+namespace {
+
+using namespace std::chrono_literals;
+using websocket::Opcode;
+
+class WebSocketTest : public Loopback {
+protected:
+    static awaitable<void> answer_pings(net::WebSocket& socket) {
+        while (true) {
+            const auto message = co_await socket.receive_message(1 << 20);
+            if (!message || !*message) co_return;
+        }
+    }
+
+    static awaitable<void> send_many(net::WebSocket& socket, char name, int count, std::size_t size,
+                                     int& running) {
+        for (int i = 0; i < count; ++i) {
+            if (!co_await send(socket, std::string(size, name))) break;
+        }
+        --running;
+    }
+
+    awaitable<void> both_ways();
+    awaitable<void> concurrent_senders();
+    awaitable<void> control_while_blocked();
+    awaitable<void> closes();
+    awaitable<void> too_large();
+    awaitable<void> protocol_error();
+};
+
+awaitable<void> WebSocketTest::both_ways() {
+    auto [client, server] = websocket_pair();
+    for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{125},
+                                   std::size_t{126}, std::size_t{65536}, std::size_t{300000}}) {
+        const std::string data = pattern(size, 5);
+        net::spawn(context.get_executor(),
+                   [](net::WebSocket& to, std::string d) -> awaitable<void> {
+                       (void)co_await send(to, std::move(d));
+                   }(client, data));
+        EXPECT_EQ(co_await receive(server), data);
+        net::spawn(context.get_executor(),
+                   [](net::WebSocket& to, std::string d) -> awaitable<void> {
+                       (void)co_await send(to, std::move(d));
+                   }(server, data));
+        EXPECT_EQ(co_await receive(client), data);
+    }
+}
+
+TEST_F(WebSocketTest, CarriesMessagesOfEverySizeBothWays) {
+    run(both_ways());
+}
+
+awaitable<void> WebSocketTest::concurrent_senders() {
+    auto [client, server] = websocket_pair();
+    int running = 3;
+    for (const char name : {'a', 'b', 'c'}) {
+        net::spawn(context.get_executor(), send_many(client, name, 50, 50000, running));
+    }
+    for (int i = 0; i < 150; ++i) {
+        const std::string message = co_await receive(server);
+        EXPECT_EQ(message.size(), 50000u);
+        if (message.size() != 50000) break;
+        EXPECT_EQ(message.find_first_not_of(message.front()), std::string::npos)
+            << "messages are mixed";
+    }
+    co_await until([&] { return running == 0; });
+}
+
+TEST_F(WebSocketTest, MessagesOfSeveralSendersAreNotMixed) {
+    run(concurrent_senders());
+}
+
+// The server does not read data, so the client's writer is stuck in the middle of a frame; Pings of
+// the server's are answered all the same as soon as there is room, and never inside a frame.
+awaitable<void> WebSocketTest::control_while_blocked() {
+    auto [client, server] = websocket_pair();
+    int running = 1;
+    const int count = 200;
+    net::spawn(context.get_executor(), send_many(client, 'x', count, 60000, running));
+    net::spawn(context.get_executor(), answer_pings(client));
+    for (int i = 0; i < 10; ++i) server.send_ping();
+    co_await until([&] { return client.peer_pings(); });
+    for (int i = 0; i < count; ++i) {
+        const std::string message = co_await receive(server);
+        EXPECT_EQ(message.size(), 60000u);
+        if (message.size() != 60000) break;
+    }
+    co_await server.close(1000, "done", 1000ms);
+    EXPECT_EQ(running, 0);
+    EXPECT_TRUE(server.close_received().has_value());
+    co_await until([&] { return client.close_received().has_value(); });
+}
+
+TEST_F(WebSocketTest, ControlFramesStandBetweenDataFrames) {
+    run(control_while_blocked());
+}
+
+awaitable<void> WebSocketTest::closes() {
+    auto [client, server] = websocket_pair();
+    client.send_close(3000, "why not");
+    EXPECT_EQ(co_await receive(server), "<closed>");
+    EXPECT_EQ(server.close_received()->code, 3000);
+    EXPECT_EQ(server.close_received()->reason, "why not");
+    EXPECT_EQ(co_await receive(client), "<closed>");  // answered without being asked to
+    EXPECT_EQ(client.close_received()->code, 3000);
+    EXPECT_FALSE(co_await send(server, "too late"));
+    EXPECT_FALSE(co_await send(client, "too late"));
+}
+
+TEST_F(WebSocketTest, CloseIsAnsweredAtOnceAndEndsSending) {
+    run(closes());
+}
+
+awaitable<void> WebSocketTest::too_large() {
+    auto [client, server] = websocket_pair();
+    EXPECT_TRUE(co_await send(client, std::string(1001, 'x')));
+    const auto message = co_await server.receive_message(1000);
+    EXPECT_FALSE(message.has_value());
+    EXPECT_EQ(co_await receive(client), "<closed>");
+    EXPECT_EQ(client.close_received()->code, 1009);
+}
+
+TEST_F(WebSocketTest, AMessageBeyondTheLimitIsRefusedWith1009) {
+    run(too_large());
+}
+
+awaitable<void> WebSocketTest::protocol_error() {
+    auto [ours, theirs] = connected_pair();
+    net::WebSocket server(std::move(ours), websocket::Role::server, {});
+    EXPECT_TRUE(co_await write(theirs, std::string("\x82\x01x", 3)));  // not masked
+    EXPECT_EQ(co_await receive(server), "<lost>");
+    const std::string answer = co_await read(theirs, 4);
+    EXPECT_EQ(answer.substr(0, 1), "\x88");
+    EXPECT_EQ(answer.substr(2, 2), std::string("\x03\xea", 2));  // 1002
+}
+
+TEST_F(WebSocketTest, AProtocolErrorIsToldWith1002) {
+    run(protocol_error());
+}
+
+}  // namespace
+}  // namespace hpb::test
