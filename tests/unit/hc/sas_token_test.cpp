@@ -20,7 +20,8 @@ struct Vector {
     std::string_view path;
 };
 
-// Tokens as the different clients make them (docs/protocol.md, "SAS tokens"); V3 and V6 are forms that only other clients make.
+// Tokens as the different clients make them (docs/protocol.md, "SAS tokens"); V3 and V6 are forms
+// that only other clients make.
 const Vector kVectors[] = {
     {"V1", "vector-key-0001", kRootRule, 1700000000,
      "http%3A%2F%2Fcontoso.servicebus.windows.net%2Fhyco%2F",
