@@ -1,6 +1,6 @@
 """Real programs through the bridge between two networks that cannot reach each other.
 
-Environment: HPB_PGBENCH_SECONDS (10), HPB_STREAM_MIB (1024)."""
+Environment: HPB_PGBENCH_SECONDS (30), HPB_STREAM_MIB (1024)."""
 
 import glob
 import json
@@ -17,7 +17,7 @@ from hpbtest.proc import Process
 from hpbtest.waiting import sized, wait_until
 
 PYTHON = "/usr/bin/python3"
-PGBENCH_SECONDS = int(os.environ.get("HPB_PGBENCH_SECONDS", "10"))
+PGBENCH_SECONDS = int(os.environ.get("HPB_PGBENCH_SECONDS", "30"))
 STREAM_MIB = int(os.environ.get("HPB_STREAM_MIB") or sized(1024, 64))
 
 
