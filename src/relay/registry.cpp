@@ -31,6 +31,10 @@ Registry::Registry(const config::RelayOptions& options)
     }
 }
 
+Registry::~Registry() {
+    for (const auto& [path, entity] : entities_) entity->listeners.clear();
+}
+
 std::optional<EntityMatch> Registry::find(std::string_view path) const {
     const std::string lower = to_lower(path);
     for (std::size_t size = lower.size();; size = lower.rfind('/', size - 1)) {

@@ -45,6 +45,10 @@ struct Affinity {
 class Registry {
 public:
     explicit Registry(const config::RelayOptions& options);
+    /// Listeners know their entity, which knows its listeners.
+    ~Registry();
+    Registry(const Registry&) = delete;
+    Registry& operator=(const Registry&) = delete;
 
     /// The entity with the longest path that is `path` or a parent of it, ignoring case; nullopt:
     /// none.
