@@ -43,8 +43,10 @@ void ChannelSlot::take(net::Stream application, Quota::Ticket ticket) {
 void ChannelSlot::drop_ended_channel(net::Clock::time_point now) {
     if (!channel_) return;
     if (channel_->open()) {
-        if (now < expires_) return;
-        ops::log_debug(kComponent, "{}: channel replaced, its time is over", notes_->name());
+        const bool crowded = channel_->untold_ends() >= kMaxUntoldEnds;
+        if (now < expires_ && !crowded) return;
+        ops::log_debug(kComponent, "{}: channel replaced, {}", notes_->name(),
+                       crowded ? "too many of its connections have ended" : "its time is over");
         channel_->retire();
     }
     channel_.reset();

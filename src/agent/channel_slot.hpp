@@ -31,6 +31,10 @@ struct ClientContext {
 /// (docs/configuration.md, "RelayConnectionTtlSeconds"). Bounded by the quota of connections.
 class ChannelSlot : public std::enable_shared_from_this<ChannelSlot> {
 public:
+    /// A channel is replaced before its TTL when this many of its connections have ended, because
+    /// as many target connections may be waiting for the channel's end at the service agent.
+    static constexpr std::size_t kMaxUntoldEnds = 1000;
+
     struct Mapping {
         std::string entity;
         std::int32_t key = 0;

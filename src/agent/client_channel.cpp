@@ -52,6 +52,7 @@ net::awaitable<void> ClientChannel::on_local_end(std::shared_ptr<Connection> con
     if (!open()) co_return;  // the channel's end ends its connections in its own way
     ops::log_debug(kComponent, "{}: connection {} ended by the application{}", name(),
                    connection->short_id(), end == LocalEnd::reset ? " (reset)" : "");
+    ++untold_ends_;
     forget(connection->id());
     connection->close();
 }

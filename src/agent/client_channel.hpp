@@ -24,6 +24,10 @@ public:
     /// Begins a connection for an application's socket. @pre open()
     void add(net::Stream stream, Quota::Ticket ticket);
 
+    /// Connections that applications have ended since the channel began. v1 has no frame for that,
+    /// so their targets live until the channel ends.
+    [[nodiscard]] std::size_t untold_ends() const { return untold_ends_; }
+
     /// No more connections will be added: the channel closes when its last one ends.
     void retire();
 
@@ -41,6 +45,7 @@ private:
     std::shared_ptr<MappingNotes> notes_;
     v1::FrameDecoder decoder_;
     bool retired_ = false;
+    std::size_t untold_ends_ = 0;
     TimePoint idle_since_;
 };
 

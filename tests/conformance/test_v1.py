@@ -252,6 +252,29 @@ async def test_client_rotates_after_the_ttl_and_the_old_channel_closes_with_its_
     await service.close()
 
 
+@asynctest(120)
+async def test_client_replaces_a_channel_when_a_thousand_of_its_connections_have_ended(bench, relay):
+    """Their targets may be open at the service, which is only told by the channel's end."""
+    recorder = Recorder()
+    service = await v1_peer.Service.open(relay, {}, serve=recorder)
+    _, (address,) = bench.client_with(relay, [{"RelayConnectionTtlSeconds": 3600}])
+
+    async def one():
+        stream = await opened(address)
+        assert await round_trip(*stream)
+        stream[1].close()
+        await stream[1].wait_closed()
+
+    for _ in range(100):  # the client forgets a connection a moment after its end
+        await asyncio.gather(*(one() for _ in range(50)))
+        if len(recorder.channels) > 1:
+            break
+    assert len(recorder.channels) == 2
+    await until(lambda: recorder.channels[0].closed is not None, 20, "the replaced channel closes by itself")
+    assert recorder.channels[1].closed is None
+    await service.close()
+
+
 @asynctest()
 async def test_client_ends_exactly_a_channels_connections_with_it_and_dials_again(bench, relay):
     recorder = Recorder()
