@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 hpb := build/release/hpb
 # Our C++ files, and the newest clang-format and clang-tidy there are (the versions differ by system).
-sources = $(shell find src apps tests bench -name '*.[ch]pp' -not -path '*/node_modules/*' 2>/dev/null)
+sources = $(shell find src apps tools tests bench -name '*.[ch]pp' -not -path '*/node_modules/*' 2>/dev/null)
 newest = $(shell for v in 19 18 17 16; do command -v $(1)-$$v && exit; done; echo $(1))
 # The sans-IO cores: what clang-tidy reads within a minute or two. `make lint TIDY=all` reads everything.
 TIDY ?= base|http|crypto|websocket|hc|v1

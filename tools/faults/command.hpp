@@ -22,10 +22,14 @@ inline constexpr std::array kWays{Way::to_target, Way::to_client};
 
 /// How one direction of a link behaves when nothing is wrong with it.
 struct LaneSettings {
-    Duration delay{};                    ///< from the bottleneck to the other end
-    std::optional<std::uint64_t> rate;   ///< bits per second, for all connections together
-    std::optional<std::uint64_t> queue;  ///< bytes before the bottleneck; nullopt: see queue_size()
-    std::optional<std::uint64_t> buffer;  ///< bytes of a connection; nullopt: see buffer_size()
+    /// From the bottleneck to the other end.
+    Duration delay{};
+    /// Bits per second, for all connections together; nullopt: no limit.
+    std::optional<std::uint64_t> rate{};
+    /// Bytes before the bottleneck; nullopt: see queue_size().
+    std::optional<std::uint64_t> queue{};
+    /// Bytes held of one connection; nullopt: see buffer_size().
+    std::optional<std::uint64_t> buffer{};
 
     /// What may wait for the bottleneck, of all connections: 10 ms of the rate, 64 KiB at least.
     [[nodiscard]] std::uint64_t queue_size() const;

@@ -58,7 +58,10 @@ awaitable<bool> Connection::reach_target() {
     if (over_ || has_hole_) co_return false;
     net::DialOptions plain;
     auto dialled = co_await net::dial(link_->target.host, link_->target.port, plain);
-    if (over_) co_return false;
+    if (over_) {  // reset meanwhile, and the target is to see that too
+        if (dialled && !cut_) dialled->reset_on_close();
+        co_return false;
+    }
     if (dialled) {
         link_->dial_failing = false;
         dialled->set_options();
@@ -322,8 +325,20 @@ void Connection::on_lost(Side side) {
         h.end = End::reset;
         h.end_sent = false;
         h.end_release = std::max(Clock::now() + lane(from).settings.delay, h.schedule.last());
+        if (h.writer_blocked)
+            net::spawn(executor_, reset_although_blocked(shared_from_this(), from));
     }
     wake();
+}
+
+// The writer waits for a socket that may never have room again, so its timer is free.
+awaitable<void> Connection::reset_although_blocked(std::shared_ptr<Connection> self, Way way) {
+    Half& half = self->half(way);
+    while (!self->over_ && half.writer_blocked && half.end == End::reset) {
+        const bool stalled = self->is_stalled();
+        if (!stalled && half.end_release <= Clock::now()) co_return self->pass_end(way);
+        co_await self->sleep(half.writer_wake, stalled ? kNever : half.end_release);
+    }
 }
 
 void Connection::discard(Way way) {

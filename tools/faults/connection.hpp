@@ -110,6 +110,7 @@ private:
     static awaitable<void> write(std::shared_ptr<Connection> self, Way way);
     static awaitable<void> watch(std::shared_ptr<Connection> self, Side side);
     static awaitable<void> reset_when_delivered(std::shared_ptr<Connection> self, Way way);
+    static awaitable<void> reset_although_blocked(std::shared_ptr<Connection> self, Way way);
     static awaitable<void> limit_cut(std::shared_ptr<Connection> self);
     awaitable<void> sleep(net::asio::steady_timer& timer, Clock::time_point until);
 
