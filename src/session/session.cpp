@@ -1,0 +1,329 @@
+#include "session/session.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+
+namespace hpb::session {
+namespace {
+
+constexpr std::uint32_t kMaxIndices = 0x7fffffff;  // of streams of one side: 31 bits of id
+
+std::uint32_t plus(std::uint32_t a, std::uint64_t b) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(a + b, kMaxIndices));
+}
+
+}  // namespace
+
+Session::Session(Role role, const Identity& identity, const Limits& limits, SlabPool& pool,
+                 Clock::time_point now)
+    : role_(role),
+      identity_(identity),
+      limits_(limits.normalised()),
+      pool_(&pool),
+      alone_since_(now),
+      // A quarter of each budget is every stream's own share, for both sides' streams; what is in
+      // the receive budget beyond that is granted while it lasts.
+      send_budget_(limits_.send_budget / 2, limits_.send_budget / 4 / limits_.max_streams),
+      receive_budget_(limits_.receive_budget / 2, limits_.initial_credit),
+      next_local_(limits_.first_stream_index),
+      local_limit_(limits_.first_stream_index),
+      next_peer_(limits_.first_stream_index),
+      peer_limit_(plus(limits_.first_stream_index, limits_.max_streams)) {}
+
+// ---- streams
+
+Stream* Session::find(StreamId stream) {
+    const auto found = streams_.find(stream.value);
+    return found == streams_.end() ? nullptr : found->second.get();
+}
+
+const Stream* Session::find_stream(StreamId stream) const {
+    const auto found = streams_.find(stream.value);
+    return found == streams_.end() ? nullptr : found->second.get();
+}
+
+Stream& Session::add_stream(StreamId id, bool local) {
+    auto& slot = streams_[id.value];
+    slot = std::make_unique<Stream>(id, local, *pool_);
+    slot->window = limits_.stream_window;
+    return *slot;
+}
+
+void Session::remove(Stream& stream) {
+    send_budget_.change(stream.send.held(), 0);
+    receive_budget_.change(stream.receive.held(), 0);
+    if (SessionChannel* home = find(stream.home)) --home->streams;
+    if (stream.local) {
+        --local_streams_;
+    } else {
+        peer_stream_ended();
+    }
+    streams_.erase(stream.id.value);  // its hooks take it out of every list
+    feed_starved();
+    wake_writers();
+}
+
+void Session::peer_stream_ended() {
+    ++peer_ended_;
+    const std::uint32_t limit =
+        plus(limits_.first_stream_index, std::uint64_t{peer_ended_} + limits_.max_streams);
+    if (limit - peer_limit_ < (limits_.max_streams + 1) / 2) return;
+    peer_limit_ = limit;
+    streams_due_ = true;
+}
+
+void Session::remove_if_done(Stream& stream) {
+    if (!stream.done()) return;
+    tell(Event::Kind::closed, stream);
+    if (!stream.peer_forgot) static_cast<void>(queue_closed(stream.id));
+    remove(stream);
+}
+
+void Session::mark(Stream& stream, Stream::Dirty what) {
+    if (stream.peer_forgot) return;
+    stream.dirty = static_cast<std::uint8_t>(stream.dirty | what);
+    wake(stream);
+}
+
+// Puts the stream into those lists of its channel in which it belongs.
+void Session::wake(Stream& stream) {
+    SessionChannel* home = find(stream.home);
+    if (home == nullptr) return;
+    if (stream.dirty != 0 && !stream.control_hook.is_linked()) home->control.push_back(stream);
+    if (stream.has_data()) home->scheduler.activate(stream);
+}
+
+// Lets the peer send more, if the owner has consumed enough and the budget allows.
+void Session::grant(Stream& stream) {
+    const std::uint64_t wanted = stream.receive.wanted(stream.window);
+    if (wanted == 0 || stream.state != State::live) return;
+    const std::uint64_t held = stream.receive.held();
+    const std::uint64_t more = std::min(wanted, receive_budget_.room(held));
+    // A stream that stands below half of its own share always gets something: nobody starves.
+    const std::uint64_t least = std::min(wanted, (std::uint64_t{limits_.initial_credit} + 1) / 2);
+    if (more >= least) {
+        stream.receive.grant(more);
+        receive_budget_.change(held, held + more);
+        mark(stream, Stream::kAck);
+    }
+    if (more < wanted && !stream.starved_hook.is_linked()) starved_.push_back(stream);
+}
+
+void Session::feed_starved() {
+    // Each at most once: grant() puts those back that are still short.
+    StreamList<&Stream::starved_hook> hungry;
+    hungry.swap(starved_);
+    while (!hungry.empty()) {
+        Stream& stream = hungry.front();
+        hungry.pop_front();
+        grant(stream);
+    }
+}
+
+void Session::wake_writers() {
+    StreamList<&Stream::waiting_hook> waiting;
+    waiting.swap(waiting_);
+    while (!waiting.empty()) {
+        Stream& stream = waiting.front();
+        waiting.pop_front();
+        tell_writable(stream);
+        if (stream.wants_write) waiting_.push_back(stream);
+    }
+}
+
+void Session::tell_writable(Stream& stream) {
+    if (!stream.wants_write || stream.send.room() == 0) return;
+    if (send_budget_.room(stream.send.held()) == 0) return;
+    stream.wants_write = false;
+    tell(Event::Kind::writable, stream);
+}
+
+void Session::tell_readable(Stream& stream) {
+    if (stream.told_readable || stream.receive.readable() == 0) return;
+    stream.told_readable = true;
+    tell(Event::Kind::readable, stream);
+}
+
+void Session::tell_finished(Stream& stream) {
+    if (stream.told_finished || !stream.receive.done()) return;
+    stream.told_finished = true;
+    tell(Event::Kind::inbound_finished, stream);
+}
+
+Result<StreamId> Session::open(const OpenInfo& info) {
+    if (ended_) return errc::closed;
+    if (next_local_ >= kMaxIndices) return errc::ids_exhausted;
+    if (next_local_ >= local_limit_ || local_streams_ >= limits_.max_streams) {
+        return errc::too_many_streams;
+    }
+    const StreamId id{2 * next_local_ + (role_ == Role::client ? 1 : 2)};
+    ++next_local_;
+    ++local_streams_;
+    Stream& stream = add_stream(id, true);
+    stream.info = info;
+    stream.send.on_credit(peer_.initial_credit);
+    const std::uint64_t credit = std::min(stream.window, receive_budget_.room(0));
+    stream.receive.grant(credit);
+    receive_budget_.change(0, credit);
+    stream.dirty = Stream::kOpen;
+    rehome(stream);
+    return id;
+}
+
+Result<void> Session::accept(StreamId id) {
+    Stream* stream = find(id);
+    if (stream == nullptr || stream->local || stream->state != State::live) {
+        return errc::no_such_stream;
+    }
+    stream->accepted = true;
+    grant(*stream);
+    mark(*stream, Stream::kOpened);
+    return {};
+}
+
+Result<void> Session::refuse(StreamId id, OpenRefusal code, std::string_view text) {
+    Stream* stream = find(id);
+    if (stream == nullptr || stream->local || stream->state != State::live) {
+        return errc::no_such_stream;
+    }
+    if (stream->accepted) return errc::closed;
+    stream->refusal = code;
+    stream->text = printable(text, kMaxText);
+    begin_end(*stream, State::refusing);
+    return {};
+}
+
+Result<std::size_t> Session::write(StreamId id, ByteSpan data) {
+    Stream* stream = find(id);
+    if (stream == nullptr || stream->state != State::live) return errc::no_such_stream;
+    if (stream->send.finished()) return errc::closed;
+    const std::uint64_t held = stream->send.held();
+    const std::uint64_t budget = send_budget_.room(held);
+    const auto n = static_cast<std::size_t>(
+        std::min({std::uint64_t{data.size()}, stream->send.room(), budget}));
+    if (n > 0) {
+        stream->send.write(data.first(n));
+        send_budget_.change(held, held + n);
+        wake(*stream);
+    }
+    if (n < data.size()) {
+        stream->wants_write = true;
+        if (n == budget && !stream->waiting_hook.is_linked()) waiting_.push_back(*stream);
+    }
+    return n;
+}
+
+Result<void> Session::finish(StreamId id) {
+    Stream* stream = find(id);
+    if (stream == nullptr || stream->state != State::live) return errc::no_such_stream;
+    if (stream->send.finished()) return errc::closed;
+    stream->send.finish();
+    stream->wants_write = false;
+    wake(*stream);
+    return {};
+}
+
+void Session::reset(StreamId id, errc code) {
+    Stream* stream = find(id);
+    if (stream == nullptr || stream->state != State::live) return;
+    stream->reset_code = code;
+    begin_end(*stream, State::resetting);
+}
+
+// From here on the stream is a small entry that tells the peer how it ended.
+void Session::begin_end(Stream& stream, State state) {
+    if (stream.peer_forgot) {  // it knows no more of this stream than that it is over
+        remove(stream);
+        return;
+    }
+    send_budget_.change(stream.send.held(), 0);
+    receive_budget_.change(stream.receive.held(), 0);
+    stream.send.drop();
+    stream.receive.drop();
+    Scheduler::remove(stream);
+    for (ListHook* hook : {&stream.ack_hook, &stream.waiting_hook, &stream.starved_hook}) {
+        if (hook->is_linked()) hook->unlink();
+    }
+    stream.state = state;
+    stream.dirty = 0;  // RESET and REFUSED need no OPEN or ACK before them
+    mark(stream, Stream::kEnd);
+    feed_starved();
+    wake_writers();
+}
+
+std::size_t Session::read(StreamId id, std::span<HeldBytes> out) const {
+    const Stream* stream = find_stream(id);
+    return stream == nullptr ? 0 : stream->receive.read(out);
+}
+
+void Session::consumed(StreamId id, std::size_t size) {
+    Stream* stream = find(id);
+    if (stream == nullptr || stream->state != State::live) return;
+    const std::uint64_t held = stream->receive.held();
+    stream->receive.consume(std::min<std::uint64_t>(size, stream->receive.readable()));
+    receive_budget_.change(held, stream->receive.held());
+    stream->told_readable = false;
+    tell_readable(*stream);
+    grant(*stream);
+    feed_starved();
+    tell_finished(*stream);
+    remove_if_done(*stream);
+}
+
+void Session::set_window(StreamId id, std::uint64_t window) {
+    Stream* stream = find(id);
+    if (stream == nullptr || stream->state != State::live) return;
+    stream->window = std::max<std::uint64_t>(window, limits_.initial_credit);
+    grant(*stream);
+}
+
+// ---- the session
+
+void Session::end(errc code) {
+    if (!ended_) finish_session(code, code);
+}
+
+// Nothing is left but END_SESSION, if the peer is to be told, and the events.
+void Session::finish_session(errc told, errc wire) {
+    ended_ = true;
+    for (const auto& [id, stream] : streams_) {
+        if (stream->state == State::live) tell(Event::Kind::reset, *stream).code = told;
+    }
+    streams_.clear();
+    for (const auto& channel : channels_) {
+        channel->streams = 0;
+        if (wire == errc::none || channel->state != SessionChannel::State::open) continue;
+        if (channel->close_sent) continue;
+        channel->outbox.append(
+            encode(FrameType::end_session, {}, static_cast<std::uint16_t>(wire), describe(wire))
+                .finish());
+    }
+    send_budget_ = Budget{0, 0};
+    receive_budget_ = Budget{0, 0};
+    ack_time_.reset();
+    tell(Event::Kind::ended).code = told;
+}
+
+Event& Session::tell(Event::Kind kind) {
+    Event& event = events_.emplace_back();
+    event.kind = kind;
+    return event;
+}
+
+Event& Session::tell(Event::Kind kind, const Stream& stream) {
+    Event& event = tell(kind);
+    event.stream = stream.id;
+    return event;
+}
+
+std::optional<Event> Session::next_event() {
+    if (next_event_ == events_.size()) {
+        events_.clear();
+        next_event_ = 0;
+        return std::nullopt;
+    }
+    return std::move(events_[next_event_++]);
+}
+
+}  // namespace hpb::session

@@ -1,0 +1,222 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "session/events.hpp"
+#include "session/handshake.hpp"
+#include "session/session_channel.hpp"
+
+namespace hpb::session {
+
+/// Who a session is and how its client proves it.
+struct Identity {
+    SessionId id;
+    Secret secret{};
+};
+
+/// Counters for logs and metrics; they only grow.
+struct Stats {
+    std::uint64_t channels_opened = 0;
+    std::uint64_t channels_lost = 0;
+    std::uint64_t resumes = 0;  ///< a channel opened when there was none, but for the first
+    std::uint64_t bytes_requeued = 0;
+    std::uint64_t bytes_resent = 0;
+    std::uint64_t bytes_repeated = 0;  ///< received again
+};
+
+/// One end of a v2 session (docs/session-protocol.md). A pure state machine: performs no I/O, reads
+/// no clock, owns no thread. Not thread-safe; the owner serialises calls.
+///
+/// Loop of the owner: on_bytes(), on_timeout() or a call of its own -> next_event() until there is
+/// none -> pending_output() of every channel that is not being written to -> output_sent().
+class Session {
+public:
+    /// @param pool  outlives the session; several sessions of one thread may share it.
+    Session(Role role, const Identity& identity, const Limits& limits, SlabPool& pool,
+            Clock::time_point now);
+
+    // ---- channels
+
+    /// Client: begins a channel; its output begins with HELLO. `nonce` is 16 random bytes. Streams
+    /// wait for the channel_open event.
+    /// @return too_many_channels: at the limit, or the session's first channel is not yet open.
+    [[nodiscard]] Result<ChannelId> attach(const Nonce& nonce, Clock::time_point now);
+    /// Service: takes a channel that began with `hello`, and answers WELCOME on it. Over the limit
+    /// of channels, the one silent for longest gives way (channel_dead).
+    /// @return why not, or nullopt.
+    [[nodiscard]] std::optional<HelloRefusal> admit(const HelloFrame& hello, const Nonce& nonce,
+                                                    std::string_view listener_id,
+                                                    Clock::time_point now);
+    /// Ends a channel in order: its streams move to others, then CHANNEL_CLOSE. See
+    /// channel_drained.
+    void close_channel(ChannelId channel);
+    /// A channel is gone, for whatever reason: what it carried unacknowledged is queued again.
+    void on_channel_lost(ChannelId channel, Clock::time_point now);
+    /// Consumes bytes from the peer, in any chunking. `in` is valid only during the call.
+    /// @return ok, or the error for which the channel has to go: send what is pending on it, drop
+    ///         it, call on_channel_lost(). The session lives on unless an `ended` event says no.
+    [[nodiscard]] Result<void> on_bytes(ChannelId channel, ByteSpan in, Clock::time_point now);
+
+    /// What to send on `channel`: at most one frame more than `wanted` bytes. Valid until
+    /// output_sent() or on_channel_lost(), whatever else is called meanwhile.
+    [[nodiscard]] std::span<const ByteSpan> pending_output(ChannelId channel, std::size_t wanted);
+    /// The first `size` bytes of it are on their way.
+    void output_sent(ChannelId channel, std::size_t size);
+
+    /// When on_timeout() next has something to do.
+    [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;
+    void on_timeout(Clock::time_point now);
+
+    // ---- streams
+
+    /// Opens a stream. @return too_many_streams: try again after one has ended, or after the
+    /// first channel_open; ids_exhausted; closed: the session has ended.
+    [[nodiscard]] Result<StreamId> open(const OpenInfo& info);
+    /// The target of a stream that the peer opened is reached. @return no_such_stream or ok.
+    [[nodiscard]] Result<void> accept(StreamId stream);
+    /// It is not; ends the stream. @return also closed if it was accepted before.
+    [[nodiscard]] Result<void> refuse(StreamId stream, OpenRefusal code, std::string_view text);
+    /// Queues as much of `data` as credit and the send budget allow.
+    /// @return bytes taken; if less than offered, a writable event will come.
+    [[nodiscard]] Result<std::size_t> write(StreamId stream, ByteSpan data);
+    /// Nothing more will be written: half-close.
+    [[nodiscard]] Result<void> finish(StreamId stream);
+    /// Ends the stream at once, both ways; what is in flight may be lost. No event follows.
+    void reset(StreamId stream, errc code = errc::application_reset);
+    /// Fills `out` with received bytes in order. @return pieces used; 0 for an unknown stream.
+    [[nodiscard]] std::size_t read(StreamId stream, std::span<HeldBytes> out) const;
+    /// The owner is done with the first `size` bytes of read(); credit flows back. Repeats the
+    /// readable event if bytes are left.
+    void consumed(StreamId stream, std::size_t size);
+    /// How much the stream may have in flight or unread from now on, budget permitting.
+    void set_window(StreamId stream, std::uint64_t window);
+
+    // ---- the session
+
+    [[nodiscard]] std::optional<Event> next_event();
+    /// Ends the session: END_SESSION on every channel, a reset event for every stream.
+    void end(errc code = errc::shutting_down);
+    [[nodiscard]] bool is_ended() const { return ended_; }
+    [[nodiscard]] const SessionId& id() const { return identity_.id; }
+    [[nodiscard]] const Stats& stats() const { return stats_; }
+    [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
+    [[nodiscard]] bool has_open_channel() const;
+    [[nodiscard]] std::size_t channel_count() const { return channels_.size(); }
+    [[nodiscard]] std::uint64_t send_budget_used() const { return send_budget_.used(); }
+    [[nodiscard]] std::uint64_t receive_budget_used() const { return receive_budget_.used(); }
+    [[nodiscard]] const SessionChannel* find_channel(ChannelId channel) const;
+    [[nodiscard]] const Stream* find_stream(StreamId stream) const;
+
+private:
+    using State = Stream::State;
+
+    // session.cpp: streams and the session
+    [[nodiscard]] Stream* find(StreamId stream);
+    [[nodiscard]] Stream& add_stream(StreamId id, bool local);
+    void remove(Stream& stream);
+    void remove_if_done(Stream& stream);
+    void mark(Stream& stream, Stream::Dirty what);
+    void wake(Stream& stream);
+    void grant(Stream& stream);
+    void feed_starved();
+    void wake_writers();
+    void tell_writable(Stream& stream);
+    void tell_readable(Stream& stream);
+    void tell_finished(Stream& stream);
+    void peer_stream_ended();
+    void begin_end(Stream& stream, State state);
+    void finish_session(errc told, errc wire);
+    Event& tell(Event::Kind kind);
+    Event& tell(Event::Kind kind, const Stream& stream);
+
+    // session_channels.cpp
+    [[nodiscard]] SessionChannel* find(ChannelId channel);
+    [[nodiscard]] Parameters parameters() const;
+    [[nodiscard]] errc take_parameters(const Parameters& theirs);
+    void channel_opened(SessionChannel& channel, std::string_view listener_id);
+    void begin_close(SessionChannel& channel);
+    void fail(SessionChannel& channel, errc why, Clock::time_point now);
+    void forget_channel_of(Stream& stream, ChannelId channel);
+    void rehome(Stream& stream);
+    void set_home(Stream& stream, SessionChannel* channel);
+    void tell_drained();
+    [[nodiscard]] bool has_usable_channel() const;
+    [[nodiscard]] Clock::time_point ping_time(const SessionChannel& channel) const;
+    [[nodiscard]] Clock::time_point death_time(const SessionChannel& channel) const;
+
+    // session_input.cpp
+    using Piece = FrameDecoder::Piece;
+    [[nodiscard]] Result<void> on_piece(SessionChannel& channel, const Piece& piece,
+                                        Clock::time_point now);
+    [[nodiscard]] Result<void> on_handshake(SessionChannel& channel, const Piece& piece);
+    [[nodiscard]] Result<void> on_channel_frame(SessionChannel& channel, const Piece& piece,
+                                                Clock::time_point now);
+    [[nodiscard]] Result<void> on_stream_frame(SessionChannel& channel, const Piece& piece,
+                                               Clock::time_point now);
+    [[nodiscard]] Result<void> on_frame_of(Stream& stream, SessionChannel& channel,
+                                           const Piece& piece, Clock::time_point now);
+    [[nodiscard]] Result<void> on_unknown_stream(SessionChannel& channel, const Piece& piece);
+    [[nodiscard]] errc use_peer_id(StreamId stream);
+    [[nodiscard]] Result<void> on_open(SessionChannel& channel, const Piece& piece);
+    [[nodiscard]] Result<void> on_data(Stream& stream, SessionChannel& channel, const Piece& piece,
+                                       Clock::time_point now);
+    [[nodiscard]] Result<void> on_ack(Stream& stream, const Piece& piece);
+    [[nodiscard]] Result<void> on_end(Stream& stream, const Piece& piece);
+    void on_closed(Stream& stream);
+    void on_peer_lost(ChannelId lost);
+    void acknowledge(Stream& stream, bool at_once, Clock::time_point now);
+    void confirm(Stream& stream);
+    [[nodiscard]] errc queue_closed(StreamId stream);
+    [[nodiscard]] bool is_local(StreamId stream) const;
+
+    // session_output.cpp
+    [[nodiscard]] bool fill_one(SessionChannel& channel);
+    void put_control(SessionChannel& channel, Stream& stream);
+    [[nodiscard]] bool put_data(SessionChannel& channel);
+    void put_data_frame(SessionChannel& channel, Stream& stream, const SendStream::Chunk& chunk);
+    void put_ack(SessionChannel& channel, Stream& stream);
+
+    Role role_;
+    Identity identity_;
+    Limits limits_;
+    SlabPool* pool_;
+    Parameters peer_;
+    bool welcomed_ = false;  // the peer's parameters are known
+    bool ended_ = false;
+
+    std::vector<std::unique_ptr<SessionChannel>> channels_;
+    std::uint64_t next_channel_ = 1;  // client
+    ReplayWindow replay_;             // service
+    Clock::time_point alone_since_;   // no open channel since then
+
+    // Destroyed before the channels, whose lists they are in.
+    std::unordered_map<std::uint32_t, std::unique_ptr<Stream>> streams_;
+    Budget send_budget_;
+    Budget receive_budget_;
+    StreamList<&Stream::waiting_hook> waiting_;  // for the send budget
+    StreamList<&Stream::starved_hook> starved_;  // for the receive budget
+    StreamList<&Stream::ack_hook> unacked_;
+    std::optional<Clock::time_point> ack_time_;  // when they are acknowledged at the latest
+
+    std::uint32_t local_streams_ = 0;
+    std::uint32_t next_local_;   // index of the next stream that we open
+    std::uint32_t local_limit_;  // indices below may be opened, says the peer
+    std::uint32_t next_peer_;    // index above all that the peer has opened
+    std::uint32_t peer_ended_ = 0;
+    std::uint32_t peer_limit_;  // what we have told the peer
+    bool streams_due_ = false;
+    std::vector<ChannelId> lost_due_;        // lost channels that the peer is to be told of
+    std::vector<std::uint32_t> skipped_;     // peer's indices below next_peer_, not opened yet
+    std::vector<std::uint32_t> closed_due_;  // ids to answer with CLOSED, descending
+
+    std::vector<Event> events_;
+    std::size_t next_event_ = 0;
+    Stats stats_;
+};
+
+}  // namespace hpb::session

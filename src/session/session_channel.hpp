@@ -1,0 +1,53 @@
+#pragma once
+
+#include "session/frame_codec.hpp"
+#include "session/outbox.hpp"
+#include "session/scheduler.hpp"
+
+namespace hpb::session {
+
+/// One channel of a session, as the session keeps it.
+///
+///   client: hello_sent --WELCOME--> open --close--> open, closing --both CHANNEL_CLOSE--> drained
+///   service:                        open    (any) --error--> failed     (any) --lost--> (none)
+struct SessionChannel {
+    enum class State : std::uint8_t {
+        hello_sent,  ///< the client waits for WELCOME
+        open,
+        failed,  ///< takes no more input; what is left in the outbox says why
+    };
+
+    SessionChannel(ChannelId id_, const Limits& limits, Clock::time_point now)
+        : id(id_),
+          decoder(limits.max_frame),
+          scheduler(limits.shared_chunk),
+          last_received(now),
+          last_ping(now) {}
+
+    /// Streams may prefer it.
+    [[nodiscard]] bool is_usable() const { return state == State::open && !closing; }
+
+    ChannelId id;
+    State state = State::open;
+    FrameDecoder decoder;
+    Outbox outbox;
+    Scheduler scheduler;
+    StreamList<&Stream::control_hook> control;
+    std::size_t streams = 0;  ///< that prefer this channel
+    Clock::time_point last_received;
+    Clock::time_point last_ping;
+    milliseconds round_trip{-1};  ///< of the last ping; negative before the first
+    std::uint64_t ping_token = 0;
+    std::uint64_t pong_token = 0;
+    bool ping_due = false;
+    bool pong_due = false;
+    bool closing = false;  ///< nothing of ours but CHANNEL_CLOSE goes out any more
+    bool close_sent = false;
+    bool close_received = false;
+    bool told_dead = false;
+    bool told_drained = false;
+    bool skips_data = false;  ///< the DATA frame that is coming in concerns no stream
+    Nonce nonce{};            ///< client: of its HELLO
+};
+
+}  // namespace hpb::session

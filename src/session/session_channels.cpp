@@ -1,0 +1,285 @@
+// Channels of a session: how they begin, fail and end, which streams prefer which, and time.
+#include <algorithm>
+
+#include "session/session.hpp"
+
+namespace hpb::session {
+
+using ChannelState = SessionChannel::State;
+
+namespace {
+
+constexpr std::size_t kMostLost = 16;
+
+}  // namespace
+
+SessionChannel* Session::find(ChannelId channel) {
+    for (const auto& each : channels_) {
+        if (each->id == channel) return each.get();
+    }
+    return nullptr;
+}
+
+const SessionChannel* Session::find_channel(ChannelId channel) const {
+    for (const auto& each : channels_) {
+        if (each->id == channel) return each.get();
+    }
+    return nullptr;
+}
+
+Parameters Session::parameters() const {
+    return {.keep_alive_ms = static_cast<std::uint32_t>(limits_.keep_alive.count()),
+            .grace_ms = static_cast<std::uint32_t>(limits_.grace.count()),
+            .max_streams = limits_.max_streams,
+            .initial_credit = limits_.initial_credit,
+            .max_frame = limits_.max_frame};
+}
+
+// The first ones count; a session's parameters do not change later.
+errc Session::take_parameters(const Parameters& theirs) {
+    if (theirs.max_frame < kMaxControlPayload) return errc::malformed_frame;
+    if (welcomed_) return errc::none;
+    welcomed_ = true;
+    peer_ = theirs;
+    limits_.grace = std::min(limits_.grace, milliseconds{theirs.grace_ms});
+    local_limit_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(
+        std::uint64_t{limits_.first_stream_index} + theirs.max_streams, 0x7fffffff));
+    return errc::none;
+}
+
+Result<ChannelId> Session::attach(const Nonce& nonce, Clock::time_point now) {
+    if (ended_) return errc::closed;
+    // Two channels of a session that nobody knows yet could reach two service agents.
+    if (channels_.size() >= limits_.max_channels || (!welcomed_ && !channels_.empty())) {
+        return errc::too_many_channels;
+    }
+    const ChannelId id{next_channel_++};
+    auto channel = std::make_unique<SessionChannel>(id, limits_, now);
+    channel->state = ChannelState::hello_sent;
+    channel->nonce = nonce;
+    HelloFrame hello;
+    hello.session = identity_.id;
+    hello.channel = id;
+    hello.resume = welcomed_;
+    hello.nonce = nonce;
+    hello.secret_or_proof =
+        welcomed_ ? client_proof(identity_.secret, identity_.id, id, nonce) : identity_.secret;
+    hello.parameters = parameters();
+    channel->outbox.append(encode(hello).finish());
+    channels_.push_back(std::move(channel));
+    return id;
+}
+
+std::optional<HelloRefusal> Session::admit(const HelloFrame& hello, const Nonce& nonce,
+                                           std::string_view listener_id, Clock::time_point now) {
+    if (ended_) return HelloRefusal::unknown_session;
+    const auto version = choose_version(hello.min_version, hello.version);
+    if (!version) return HelloRefusal::version;
+    const Proof& expected =
+        hello.resume ? client_proof(identity_.secret, identity_.id, hello.channel, hello.nonce)
+                     : identity_.secret;
+    if (!equal(expected, hello.secret_or_proof)) return HelloRefusal::bad_proof;
+    if (!replay_.is_fresh(hello.channel)) return HelloRefusal::replayed;
+    if (take_parameters(hello.parameters) != errc::none) return HelloRefusal::malformed;
+    replay_.mark(hello.channel);
+    if (channels_.size() >= limits_.max_channels) {
+        const auto silent = std::min_element(
+            channels_.begin(), channels_.end(),
+            [](const auto& a, const auto& b) { return a->last_received < b->last_received; });
+        const ChannelId id = (*silent)->id;
+        if (!(*silent)->told_dead) tell(Event::Kind::channel_dead).channel = id;
+        on_channel_lost(id, now);
+    }
+    channels_.push_back(std::make_unique<SessionChannel>(hello.channel, limits_, now));
+    SessionChannel& channel = *channels_.back();
+    WelcomeFrame welcome;
+    welcome.version = *version;
+    welcome.parameters = parameters();
+    welcome.nonce = nonce;
+    welcome.proof =
+        service_proof(identity_.secret, identity_.id, hello.channel, hello.nonce, nonce);
+    welcome.listener_id = listener_id;
+    channel.outbox.append(encode(welcome).finish());
+    channel_opened(channel, {});
+    return std::nullopt;
+}
+
+void Session::channel_opened(SessionChannel& channel, std::string_view listener_id) {
+    if (!has_open_channel() && stats_.channels_opened > 0) ++stats_.resumes;
+    channel.state = ChannelState::open;
+    ++stats_.channels_opened;
+    Event& event = tell(Event::Kind::channel_open);
+    event.channel = channel.id;
+    event.text = listener_id;
+    for (const auto& [id, stream] : streams_) {
+        if (stream->home == ChannelId{}) rehome(*stream);
+    }
+}
+
+void Session::close_channel(ChannelId id) {
+    SessionChannel* channel = find(id);
+    if (channel != nullptr && channel->is_usable()) begin_close(*channel);
+}
+
+void Session::begin_close(SessionChannel& channel) {
+    channel.closing = true;
+    for (const auto& [id, stream] : streams_) {
+        if (stream->home == channel.id) rehome(*stream);
+    }
+}
+
+// The channel's input is wrong, or the session is over because of it.
+void Session::fail(SessionChannel& channel, errc why, Clock::time_point now) {
+    if (ends_session(why)) {
+        if (!ended_) finish_session(why, why);
+        return;
+    }
+    const bool was_open = channel.state == ChannelState::open;
+    channel.state = ChannelState::failed;
+    if (!was_open) return;
+    if (!channel.close_sent) {
+        channel.outbox.append(
+            encode(FrameType::channel_close, {}, static_cast<std::uint16_t>(why), describe(why))
+                .finish());
+    }
+    if (!has_open_channel()) alone_since_ = now;
+}
+
+void Session::on_channel_lost(ChannelId id, Clock::time_point now) {
+    const auto lost = std::find_if(channels_.begin(), channels_.end(),
+                                   [&](const auto& channel) { return channel->id == id; });
+    if (lost == channels_.end()) return;
+    const std::unique_ptr<SessionChannel> channel = std::move(*lost);
+    channels_.erase(lost);
+    if (channel->state == ChannelState::hello_sent) return;  // it has carried nothing
+    ++stats_.channels_lost;
+    if (channel->state == ChannelState::open && !has_open_channel()) alone_since_ = now;
+    streams_due_ = streams_due_ || peer_ended_ > 0;
+    // Bounded: with so many lost since the last one that held, the oldest are long forgotten.
+    if (lost_due_.size() == kMostLost) lost_due_.erase(lost_due_.begin());
+    lost_due_.push_back(id);
+    for (const auto& [key, stream] : streams_) forget_channel_of(*stream, id);
+    wake_writers();
+}
+
+// Everything that the peer may not have got is to be told again, whichever channel is gone: an
+// acknowledgement may have been lost on it though its data went another way. To a peer that has
+// forgotten the stream it is the question that CLOSED answers.
+void Session::forget_channel_of(Stream& stream, ChannelId lost) {
+    stats_.bytes_requeued += stream.send.on_channel_lost(lost);
+    stream.acked_position = 0;
+    unsigned dirty = stream.dirty;
+    if (stream.state != State::live) {
+        dirty |= Stream::kEnd;
+    } else if (!stream.peer_forgot) {
+        dirty |= Stream::kAck;
+        if (stream.local && !stream.confirmed) dirty |= Stream::kOpen;
+        if (!stream.local && stream.accepted) dirty |= Stream::kOpened;
+    }
+    stream.dirty = static_cast<std::uint8_t>(dirty);
+    if (stream.home == lost) {
+        rehome(stream);
+    } else {
+        wake(stream);
+    }
+}
+
+void Session::rehome(Stream& stream) {
+    SessionChannel* best = nullptr;
+    for (const auto& channel : channels_) {
+        if (!channel->is_usable()) continue;
+        if (best == nullptr || channel->streams < best->streams) best = channel.get();
+    }
+    set_home(stream, best);
+}
+
+void Session::set_home(Stream& stream, SessionChannel* channel) {
+    if (SessionChannel* old = find(stream.home)) --old->streams;
+    if (stream.control_hook.is_linked()) stream.control_hook.unlink();
+    Scheduler::remove(stream);
+    // Until the peer is known to have it, OPEN comes first on whatever channel carries the stream.
+    if (stream.local && !stream.confirmed && stream.state == State::live) {
+        stream.dirty = static_cast<std::uint8_t>(stream.dirty | Stream::kOpen);
+    }
+    stream.home = channel == nullptr ? ChannelId{} : channel->id;
+    if (channel == nullptr) return;
+    ++channel->streams;
+    wake(stream);
+}
+
+bool Session::has_open_channel() const {
+    return std::any_of(channels_.begin(), channels_.end(),
+                       [](const auto& channel) { return channel->state == ChannelState::open; });
+}
+
+void Session::tell_drained() {
+    for (const auto& channel : channels_) {
+        if (!channel->close_sent || !channel->close_received || channel->told_drained) continue;
+        if (!channel->outbox.empty()) continue;
+        const bool outstanding = std::any_of(
+            streams_.begin(), streams_.end(),
+            [&](const auto& entry) { return entry.second->send.in_flight_on(channel->id); });
+        // Acknowledgements can come on another channel only; without one there is no waiting.
+        if (outstanding && has_usable_channel()) continue;
+        channel->told_drained = true;
+        tell(Event::Kind::channel_drained).channel = channel->id;
+    }
+}
+
+bool Session::has_usable_channel() const {
+    return std::any_of(channels_.begin(), channels_.end(),
+                       [](const auto& channel) { return channel->is_usable(); });
+}
+
+// ---- time
+
+Clock::time_point Session::ping_time(const SessionChannel& channel) const {
+    return std::max(channel.last_received + limits_.keep_alive / 2,
+                    channel.last_ping + limits_.keep_alive);
+}
+
+Clock::time_point Session::death_time(const SessionChannel& channel) const {
+    return channel.last_received + limits_.keep_alive * 5 / 2;
+}
+
+std::optional<Clock::time_point> Session::next_deadline() const {
+    if (ended_) return std::nullopt;
+    std::optional<Clock::time_point> first = ack_time_;
+    const auto at = [&](Clock::time_point time) { first = first ? std::min(*first, time) : time; };
+    for (const auto& channel : channels_) {
+        if (channel->told_dead || channel->state == ChannelState::failed) continue;
+        at(death_time(*channel));
+        if (channel->state == ChannelState::open && !channel->close_sent) at(ping_time(*channel));
+    }
+    if (!has_open_channel()) at(alone_since_ + limits_.grace);
+    return first;
+}
+
+void Session::on_timeout(Clock::time_point now) {
+    if (ended_) return;
+    if (ack_time_ && now >= *ack_time_) {
+        ack_time_.reset();
+        while (!unacked_.empty()) {
+            Stream& stream = unacked_.front();
+            unacked_.pop_front();
+            mark(stream, Stream::kAck);
+        }
+    }
+    for (const auto& channel : channels_) {
+        if (channel->told_dead || channel->state == ChannelState::failed) continue;
+        if (now >= death_time(*channel)) {
+            channel->told_dead = true;
+            tell(Event::Kind::channel_dead).channel = channel->id;
+        } else if (channel->state == ChannelState::open && !channel->close_sent &&
+                   now >= ping_time(*channel)) {
+            channel->ping_due = true;
+            channel->last_ping = now;
+            ++channel->ping_token;
+        }
+    }
+    if (!has_open_channel() && now >= alone_since_ + limits_.grace) {
+        finish_session(errc::session_expired, errc::none);
+    }
+}
+
+}  // namespace hpb::session

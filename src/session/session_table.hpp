@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <variant>
+
+#include "session/session.hpp"
+
+namespace hpb::session {
+
+/// The sessions of a service agent's listener: finds the one that a HELLO asks for, makes new ones,
+/// and bounds them in number, memory and time. Belongs to one thread, like its sessions.
+class SessionTable {
+public:
+    struct Bounds {
+        std::size_t max_sessions = 1024;
+        /// Payload kept by all sessions together; above it no new one is made. Each is bounded by
+        /// its own limits in any case.
+        std::size_t max_memory = std::size_t{512} * 1024 * 1024;
+    };
+    struct Admission {
+        Session* session = nullptr;  ///< stays valid until its removal
+        ChannelId channel;
+        bool resumed = false;
+    };
+
+    /// @param limits       of each session.
+    /// @param listener_id  told to clients, for them to name when they resume.
+    SessionTable(const Limits& limits, const Bounds& bounds, std::string listener_id,
+                 SlabPool& pool);
+
+    /// A channel has begun with `hello`. @param nonce  16 random bytes.
+    /// @return its session, which has WELCOME to send; or the refusal to send before the channel is
+    ///         closed.
+    [[nodiscard]] std::variant<Admission, RefusedHelloFrame> admit(const HelloFrame& hello,
+                                                                   const Nonce& nonce,
+                                                                   Clock::time_point now);
+    /// The answer to a channel whose HelloReader failed.
+    [[nodiscard]] static RefusedHelloFrame malformed();
+
+    /// New sessions are refused from now on; resumed ones are not.
+    void drain() { draining_ = true; }
+
+    [[nodiscard]] Session* find(const SessionId& id);
+    [[nodiscard]] std::size_t size() const { return sessions_.size(); }
+    void remove(const SessionId& id) { sessions_.erase(id); }
+
+    /// Lets time pass for every session; for a timer of about a second, which finds those that have
+    /// expired. Calls `ended` for each session that is over, to take its last events and to let go
+    /// of its channels, and removes it.
+    void sweep(Clock::time_point now, const std::function<void(Session&)>& ended);
+
+private:
+    Limits limits_;
+    Bounds bounds_;
+    std::string listener_id_;
+    SlabPool* pool_;
+    bool draining_ = false;
+    std::unordered_map<SessionId, std::unique_ptr<Session>> sessions_;
+};
+
+}  // namespace hpb::session

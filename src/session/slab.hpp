@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.hpp"
+
+namespace hpb::session {
+
+class SlabPool;
+
+/// A shared hold on one slab of a SlabPool. Counted without locks: everything that holds a slab
+/// lives on one thread, and the pool outlives it.
+class SlabRef {
+public:
+    SlabRef() = default;
+    SlabRef(const SlabRef& other) noexcept : slab_(other.slab_) {
+        if (slab_ != nullptr) ++slab_->holders;
+    }
+    SlabRef(SlabRef&& other) noexcept : slab_(std::exchange(other.slab_, nullptr)) {}
+    SlabRef& operator=(SlabRef other) noexcept {
+        std::swap(slab_, other.slab_);
+        return *this;
+    }
+    ~SlabRef() { drop(); }
+
+    [[nodiscard]] std::byte* data() const { return slab_->bytes.get(); }
+    explicit operator bool() const { return slab_ != nullptr; }
+
+private:
+    friend class SlabPool;
+    struct Slab {
+        std::unique_ptr<std::byte[]> bytes;
+        SlabPool* pool = nullptr;
+        std::size_t holders = 0;
+    };
+    explicit SlabRef(Slab* slab) : slab_(slab) { slab_->holders = 1; }
+    void drop() noexcept;
+    Slab* slab_ = nullptr;
+};
+
+/// Fixed-size blocks for payload. Keeps those that come back, so that a steady flow allocates
+/// nothing. Bounds nothing itself: the sessions' budgets do.
+class SlabPool {
+public:
+    /// @param keep  free slabs to hold on to; more go back to the heap.
+    explicit SlabPool(std::size_t slab_size = 16 * 1024, std::size_t keep = 256);
+    SlabPool(const SlabPool&) = delete;
+    SlabPool& operator=(const SlabPool&) = delete;
+
+    [[nodiscard]] SlabRef take();
+    [[nodiscard]] std::size_t slab_size() const { return slab_size_; }
+    [[nodiscard]] std::size_t in_use() const { return in_use_; }
+    [[nodiscard]] std::size_t kept() const { return free_.size(); }
+
+private:
+    friend class SlabRef;
+    void give_back(SlabRef::Slab* slab) noexcept;
+
+    std::size_t slab_size_;
+    std::size_t keep_;
+    std::size_t in_use_ = 0;
+    std::vector<std::unique_ptr<SlabRef::Slab>> free_;
+};
+
+/// A piece of bytes that stays valid for as long as it is held.
+struct HeldBytes {
+    SlabRef slab;
+    ByteSpan bytes;
+};
+
+/// The bytes of a stream between two offsets, in slabs that exist only where bytes are.
+class ByteWindow {
+public:
+    explicit ByteWindow(SlabPool& pool) : pool_(&pool) {}
+
+    /// Copies `bytes` to `offset`, which must not lie below what was released. The distance from
+    /// there is the caller's to bound.
+    void write(std::uint64_t offset, ByteSpan bytes);
+
+    /// The written piece at `offset`, at most `size` bytes and within one slab.
+    [[nodiscard]] HeldBytes at(std::uint64_t offset, std::uint64_t size) const;
+
+    /// Forgets everything below `offset`.
+    void release_before(std::uint64_t offset);
+    /// Forgets everything; what is written next begins at `offset`, so that an idle stream holds no
+    /// slab.
+    void release_all(std::uint64_t offset);
+
+private:
+    [[nodiscard]] SlabRef& slot(std::uint64_t index) { return slots_[index & (slots_.size() - 1)]; }
+    void make_room(std::uint64_t index);
+
+    SlabPool* pool_;
+    std::vector<SlabRef> slots_;  // a ring; its size is a power of two
+    std::uint64_t first_ = 0;     // index of the first slab that may be written
+    std::uint64_t last_ = 0;      // and behind the last that was
+};
+
+}  // namespace hpb::session
