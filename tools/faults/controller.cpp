@@ -65,7 +65,11 @@ awaitable<void> Controller::serve(std::shared_ptr<const Controller> self, net::S
         const auto end = input.find('\n');
         if (end == std::string::npos) {
             const auto got = co_await stream.read_some(part);
-            if (!got || *got == 0 || input.size() + *got > 2 * kMaxLine) co_return;
+            if (!got || *got == 0) co_return;
+            if (input.size() > kMaxLine) {
+                (void)co_await stream.write(as_bytes("error the line is too long\n"));
+                co_return;
+            }
             input += as_text(ByteSpan(part).first(*got));
             continue;
         }
