@@ -1,6 +1,11 @@
 #include "session/scheduler.hpp"
 
 namespace hpb::session {
+namespace {
+
+constexpr std::int64_t kFrameCost = 32;
+
+}  // namespace
 
 void Scheduler::activate(Stream& stream) {
     if (stream.data_hook.is_linked()) return;
@@ -47,8 +52,8 @@ bool Scheduler::contended() const {
 }
 
 void Scheduler::charge(Stream& stream, std::size_t size) {
-    // FIN alone costs something too, so that a turn always ends.
-    stream.deficit -= static_cast<std::int64_t>(size) + 1;
+    // Headers count: a stream of one-byte frames must not get more than its share of the wire.
+    stream.deficit -= static_cast<std::int64_t>(size) + kFrameCost;
 }
 
 Stream* Scheduler::heavy(std::uint64_t above) {

@@ -68,7 +68,9 @@ void Session::peer_stream_ended() {
     ++peer_ended_;
     const std::uint32_t limit =
         plus(limits_.first_stream_index, std::uint64_t{peer_ended_} + limits_.max_streams);
-    if (limit - peer_limit_ < (limits_.max_streams + 1) / 2) return;
+    const std::uint32_t more = limit - peer_limit_;
+    // In halves, but for the last ids there are.
+    if (more == 0 || (more < (limits_.max_streams + 1) / 2 && limit < kMaxIndices)) return;
     peer_limit_ = limit;
     streams_due_ = true;
 }

@@ -369,6 +369,14 @@ void World::check_empty() {
     }
     require(client_pool_.in_use() == 0 && service_pool_.in_use() == 0,
             "memory is in use when nothing is");
+    // With nothing open, each end may open something.
+    if (client_->is_ended() || !client_->has_open_channel()) return;
+    for (int side = 0; side < 2; ++side) {
+        if (session(side) == nullptr) continue;
+        const auto opened = session(side)->open({});
+        require(opened || opened.error().code() == make_error_code(errc::ids_exhausted),
+                "no stream can be opened any more");
+    }
 }
 
 // Every channel is gone and none comes back within the grace time.
