@@ -25,9 +25,25 @@ def library():
     with open(NODE / "package.json") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (NODE / "node_modules/hyco-ws/package.json").is_file():
-            done = subprocess.run(["npm", "ci"], cwd=NODE, capture_output=True, text=True)
-            assert done.returncode == 0, f"npm ci failed: {done.stderr}"
+            run(*npm(), "ci", cwd=NODE)
     return NODE
+
+
+def run(*command, cwd):
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(map(str, command))} failed: {done.stderr}"
+    return done.stdout
+
+
+def npm():
+    """An npm that can do the overrides: the system's from 10 on, else one that the system's fetches."""
+    if int(run("npm", "--version", cwd=NODE).split(".")[0]) >= 10:
+        return ["npm"]
+    installer = NODE / "installer"
+    program = installer / "node_modules/npm/bin/npm-cli.js"
+    if not program.is_file():
+        run("npm", "install", cwd=installer)
+    return ["node", program]
 
 
 class Script:
