@@ -57,6 +57,9 @@ struct Limits {
         at_least(l.max_frame, std::uint16_t{1024});
         at_least(l.keep_alive, milliseconds{10});
         at_least(l.grace, milliseconds{1});
+        // They go over the wire as 32 bits of milliseconds.
+        if (l.grace > std::chrono::days{7}) l.grace = std::chrono::days{7};
+        if (l.keep_alive > std::chrono::hours{1}) l.keep_alive = std::chrono::hours{1};
         at_least(l.bulk_chunk, std::size_t{1});
         if (l.bulk_chunk > 65535 - 8) l.bulk_chunk = 65535 - 8;
         at_least(l.shared_chunk, std::size_t{1});

@@ -55,15 +55,17 @@ public:
     /// Ends a channel in order: its streams move to others, then CHANNEL_CLOSE. See
     /// channel_drained.
     void close_channel(ChannelId channel);
-    /// A channel is gone, for whatever reason: what it carried unacknowledged is queued again.
+    /// A channel is gone, for whatever reason: what it carried unacknowledged is queued again. To
+    /// be called for each channel once nothing is written to it any more, also after channel_dead.
     void on_channel_lost(ChannelId channel, Clock::time_point now);
     /// Consumes bytes from the peer, in any chunking. `in` is valid only during the call.
     /// @return ok, or the error for which the channel has to go: send what is pending on it, drop
     ///         it, call on_channel_lost(). The session lives on unless an `ended` event says no.
     [[nodiscard]] Result<void> on_bytes(ChannelId channel, ByteSpan in, Clock::time_point now);
 
-    /// What to send on `channel`: at most one frame more than `wanted` bytes. Valid until
-    /// output_sent() or on_channel_lost(), whatever else is called meanwhile.
+    /// What to send on `channel`: at most one frame more than `wanted` bytes. The list is good
+    /// until the next call of this function; the bytes until output_sent() or on_channel_lost() for
+    /// this channel, whatever else is called meanwhile: call those after a write has ended.
     [[nodiscard]] std::span<const ByteSpan> pending_output(ChannelId channel, std::size_t wanted);
     /// The first `size` bytes of it are on their way.
     void output_sent(ChannelId channel, std::size_t size);
@@ -138,6 +140,7 @@ private:
     [[nodiscard]] SessionChannel* find(ChannelId channel);
     [[nodiscard]] Parameters parameters() const;
     [[nodiscard]] errc take_parameters(const Parameters& theirs);
+    [[nodiscard]] std::unique_ptr<SessionChannel> drop(SessionChannel& lost, Clock::time_point now);
     void channel_opened(SessionChannel& channel, std::string_view listener_id);
     void begin_close(SessionChannel& channel);
     void fail(SessionChannel& channel, errc why, Clock::time_point now);
@@ -190,9 +193,10 @@ private:
     bool ended_ = false;
 
     std::vector<std::unique_ptr<SessionChannel>> channels_;
-    std::uint64_t next_channel_ = 1;  // client
-    ReplayWindow replay_;             // service
-    Clock::time_point alone_since_;   // no open channel since then
+    std::vector<std::unique_ptr<SessionChannel>> dropped_;  // by us; the owner still holds them
+    std::uint64_t next_channel_ = 1;                        // client
+    ReplayWindow replay_;                                   // service
+    Clock::time_point alone_since_;                         // no open channel since then
 
     // Destroyed before the channels, whose lists they are in.
     std::unordered_map<std::uint32_t, std::unique_ptr<Stream>> streams_;

@@ -86,9 +86,9 @@ std::optional<HelloRefusal> Session::admit(const HelloFrame& hello, const Nonce&
         const auto silent = std::min_element(
             channels_.begin(), channels_.end(),
             [](const auto& a, const auto& b) { return a->last_received < b->last_received; });
-        const ChannelId id = (*silent)->id;
-        if (!(*silent)->told_dead) tell(Event::Kind::channel_dead).channel = id;
-        on_channel_lost(id, now);
+        if (!(*silent)->told_dead) tell(Event::Kind::channel_dead).channel = (*silent)->id;
+        // Its owner may be writing what its outbox holds: that stays until the owner lets go.
+        dropped_.push_back(drop(**silent, now));
     }
     channels_.push_back(std::make_unique<SessionChannel>(hello.channel, limits_, now));
     SessionChannel& channel = *channels_.back();
@@ -146,12 +146,17 @@ void Session::fail(SessionChannel& channel, errc why, Clock::time_point now) {
 }
 
 void Session::on_channel_lost(ChannelId id, Clock::time_point now) {
-    const auto lost = std::find_if(channels_.begin(), channels_.end(),
-                                   [&](const auto& channel) { return channel->id == id; });
-    if (lost == channels_.end()) return;
-    const std::unique_ptr<SessionChannel> channel = std::move(*lost);
-    channels_.erase(lost);
-    if (channel->state == ChannelState::hello_sent) return;  // it has carried nothing
+    std::erase_if(dropped_, [&](const auto& channel) { return channel->id == id; });
+    if (SessionChannel* channel = find(id)) static_cast<void>(drop(*channel, now));
+}
+
+std::unique_ptr<SessionChannel> Session::drop(SessionChannel& lost, Clock::time_point now) {
+    const ChannelId id = lost.id;
+    const auto at = std::find_if(channels_.begin(), channels_.end(),
+                                 [&](const auto& channel) { return channel.get() == &lost; });
+    std::unique_ptr<SessionChannel> channel = std::move(*at);
+    channels_.erase(at);
+    if (channel->state == ChannelState::hello_sent) return channel;  // it has carried nothing
     ++stats_.channels_lost;
     if (channel->state == ChannelState::open && !has_open_channel()) alone_since_ = now;
     streams_due_ = streams_due_ || peer_ended_ > 0;
@@ -160,6 +165,7 @@ void Session::on_channel_lost(ChannelId id, Clock::time_point now) {
     lost_due_.push_back(id);
     for (const auto& [key, stream] : streams_) forget_channel_of(*stream, id);
     wake_writers();
+    return channel;
 }
 
 // Everything that the peer may not have got is to be told again, whichever channel is gone: an

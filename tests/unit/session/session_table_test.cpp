@@ -90,6 +90,8 @@ TEST_F(SessionTableTest, WhileDrainingOnlyResumesAreTaken) {
 
 TEST_F(SessionTableTest, TheOldestChannelGivesWayToANewOne) {
     ASSERT_TRUE(admitted(hello_of(1)));
+    const ByteSpan being_written = table.find(hello_of(1).session)->pending_output({1}, 1000)[0];
+    const std::string welcome{as_text(being_written)};
     for (std::uint64_t channel = 2; channel < 20; ++channel) {
         now += milliseconds{1};
         ASSERT_TRUE(admitted(hello_of(1, channel)));
@@ -101,6 +103,9 @@ TEST_F(SessionTableTest, TheOldestChannelGivesWayToANewOne) {
         if (event->kind == Event::Kind::channel_dead) ++gone;
     }
     EXPECT_EQ(gone, 19U - Limits{}.max_channels);
+    EXPECT_EQ(as_text(being_written), welcome) << "until the owner lets go";
+    session.on_channel_lost({1}, now);
+    EXPECT_EQ(session.channel_count(), Limits{}.max_channels);
 }
 
 TEST_F(SessionTableTest, AbandonedSessionsGo) {
