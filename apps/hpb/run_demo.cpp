@@ -11,8 +11,8 @@
 #include "hpb/demo_check.hpp"
 #include "hpb/demo_servers.hpp"
 #include "hpb/process.hpp"
-#include "net/throwaway_certificate.hpp"
 #include "net/dial.hpp"
+#include "net/throwaway_certificate.hpp"
 #include "relay/relay_server.hpp"
 
 namespace hpb::app {
