@@ -42,6 +42,7 @@ void ClientChannel::retire() {
 
 net::awaitable<void> ClientChannel::on_local_end(std::shared_ptr<Connection> connection,
                                                  LocalEnd end) {
+    ++untold_ends_;
     if (end == LocalEnd::eof) {
         if (connection->unanswered()) note_half_close();
         const auto before = connection->inbound_bytes();
@@ -52,7 +53,6 @@ net::awaitable<void> ClientChannel::on_local_end(std::shared_ptr<Connection> con
     if (!open()) co_return;  // the channel's end ends its connections in its own way
     ops::log_debug(kComponent, "{}: connection {} ended by the application{}", name(),
                    connection->short_id(), end == LocalEnd::reset ? " (reset)" : "");
-    ++untold_ends_;
     forget(connection->id());
     connection->close();
 }
