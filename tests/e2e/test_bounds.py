@@ -112,6 +112,10 @@ async def test_senders_that_wait_for_a_listener_are_let_go_when_they_leave(relay
     await until(lambda: listener._accepts.qsize() == len(writers), 30, "every accept message")
     for writer in writers:
         writer.transport.abort()
-    await until(lambda: relay.process.descriptors() <= before, 30, "their descriptors are closed")
+    try:
+        await until(lambda: relay.process.descriptors() <= before, 30, "their descriptors are closed")
+    except AssertionError as late:
+        raise AssertionError(f"{late}: {before} before, {relay.process.descriptors()} now; "
+                             f"relay: {relay.process.errors[-2000:]}") from None
     assert listener.closed is None
     await listener.close()
