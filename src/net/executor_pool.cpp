@@ -10,6 +10,9 @@ ExecutorPool::ExecutorPool(unsigned threads) {
     for (unsigned i = 0; i < count; ++i) {
         contexts_.push_back(std::make_unique<asio::io_context>(1));
         guards_.push_back(asio::make_work_guard(*contexts_.back()));
+        // The context's reactor opens its descriptors now rather than with the first connection, so
+        // that their number only ever tells of connections.
+        const asio::steady_timer first_use(*contexts_.back());
     }
 }
 
