@@ -27,7 +27,7 @@ Error bad_metadata(std::string_view why) {
     return {errc::malformed_metadata, fmt::format("user metadata: {}", why)};
 }
 
-std::string replace_placeholder(std::string_view host, std::string_view entity) {
+std::string expand_entity(std::string_view host, std::string_view entity) {
     std::string out;
     for (;;) {
         const auto at = host.find(kEntityPlaceholder);
@@ -110,7 +110,7 @@ Result<TargetAddress> parse_target(std::string_view text, std::string_view entit
         if (parts.size() != 2 || is_ipv6_literal(rest)) {
             return bad_target(text, "expected tcp:host:port, with an IPv6 address in brackets");
         }
-        target.host = replace_placeholder(trim(parts[0]), entity);
+        target.host = expand_entity(trim(parts[0]), entity);
         port = parts[1];
         if (!is_host_name(target.host)) return bad_target(text, "not a host name or IP address");
     }
