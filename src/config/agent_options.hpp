@@ -42,8 +42,30 @@ struct ClientMapping {
     std::chrono::seconds relay_connection_ttl{300};  ///< 0 or less: a channel for each connection
 };
 
+/// PortBridge:Protocol: what agents speak with each other (docs/protocol.md,
+/// docs/session-protocol.md).
+enum class Protocol {
+    automatic,  ///< v2 with agents that speak it, else v1
+    v1,         ///< only v1, without asking
+    v2,         ///< only v2: others are refused
+};
+
+/// What concerns v2 sessions, at either end (docs/configuration.md, "Sessions").
+struct SessionOptions {
+    Protocol protocol = Protocol::automatic;
+    std::chrono::seconds grace{300};     ///< how long a session outlives its last channel
+    std::chrono::seconds keep_alive{5};  ///< a silent channel is dead after two and a half of it
+    std::chrono::seconds idle{300};   ///< client: a session without connections is kept for so long
+    std::size_t max_sessions = 1024;  ///< service: for each hybrid connection
+    /// Payload that all sessions of the process keep or let peers send, beyond each stream's share.
+    std::uint64_t memory_budget = 256ULL * 1024 * 1024;
+    std::uint64_t stream_window = 256ULL * 1024;            ///< of a stream that begins
+    std::uint64_t max_stream_window = 64ULL * 1024 * 1024;  ///< up to which it may grow
+};
+
 struct ClientOptions {
     RelayAccess relay;
+    SessionOptions session;
     std::vector<ClientMapping> mappings;
     /// How long a channel without connections is kept before it is closed.
     std::chrono::seconds channel_idle{5};
@@ -67,6 +89,7 @@ struct ServiceEntity {
 
 struct ServiceOptions {
     RelayAccess relay;
+    SessionOptions session;
     std::vector<ServiceEntity> entities;
     /// How long a channel lives on after its last connection's target closed, so that the peer has
     /// read everything before the channel's end tells it of the close.
