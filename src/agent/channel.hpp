@@ -23,7 +23,7 @@ namespace hpb::agent {
 /// (docs/protocol.md, "Limits of v1").
 ///
 /// Lives on the thread of its WebSocket. Owned by its coroutines and its connections.
-class Channel : public std::enable_shared_from_this<Channel> {
+class Channel : public Stoppable, public std::enable_shared_from_this<Channel> {
 public:
     /// Inbound bytes in memory per channel, plus what one read brings (net::Slab::kSize).
     static constexpr std::size_t kMaxQueued = 1024 * 1024;
@@ -45,17 +45,17 @@ public:
     };
 
     Channel(net::WebSocket websocket, Settings settings, std::shared_ptr<ChannelRegistry> registry);
-    virtual ~Channel();
-    Channel(const Channel&) = delete;
-    Channel& operator=(const Channel&) = delete;
+    ~Channel() override;
 
     /// Begins to serve the channel. @return false if the agent is stopping: drop the channel.
     [[nodiscard]] static bool start(const std::shared_ptr<Channel>& channel);
 
     /// Ends all connections in order and closes the channel. Bounded in time.
-    void shut_down();
+    void shut_down() override;
 
-    [[nodiscard]] net::asio::any_io_executor executor() const { return websocket_.executor(); }
+    [[nodiscard]] net::asio::any_io_executor executor() const override {
+        return websocket_.executor();
+    }
     [[nodiscard]] bool open() const { return !closing_ && !over_; }
     [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
 

@@ -3,19 +3,18 @@
 #include <utility>
 #include <vector>
 
-#include "agent/channel.hpp"
 #include "net/signal.hpp"
 
 namespace hpb::agent {
 
-bool ChannelRegistry::add(const std::shared_ptr<Channel>& channel) {
+bool ChannelRegistry::add(const std::shared_ptr<Stoppable>& channel) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return false;
     channels_.emplace(channel.get(), channel);
     return true;
 }
 
-void ChannelRegistry::remove(const Channel* channel) {
+void ChannelRegistry::remove(const Stoppable* channel) {
     std::function<void()> on_empty;
     {
         const std::lock_guard lock(mutex_);
@@ -26,7 +25,7 @@ void ChannelRegistry::remove(const Channel* channel) {
 }
 
 void ChannelRegistry::shut_down(std::function<void()> on_empty) {
-    std::vector<std::shared_ptr<Channel>> live;
+    std::vector<std::shared_ptr<Stoppable>> live;
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;

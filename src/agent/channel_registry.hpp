@@ -10,17 +10,29 @@
 
 namespace hpb::agent {
 
-class Channel;
+/// Something that has to end in order before the agent may stop: a v1 channel, a v2 session.
+class Stoppable {
+public:
+    Stoppable() = default;
+    virtual ~Stoppable() = default;
+    Stoppable(const Stoppable&) = delete;
+    Stoppable& operator=(const Stoppable&) = delete;
 
-/// The channels of an agent, on whatever thread they live, so that all can be ended together.
-/// A lock, because it is only taken when a channel begins or ends.
+    /// The thread it lives on.
+    [[nodiscard]] virtual net::asio::any_io_executor executor() const = 0;
+    /// Ends it in order, bounded in time. On its thread.
+    virtual void shut_down() = 0;
+};
+
+/// The channels and sessions of an agent, on whatever thread they live, so that all can be ended
+/// together. A lock, because it is only taken when one begins or ends.
 class ChannelRegistry {
 public:
-    /// @return false once shut_down() was called: the channel must not begin.
-    [[nodiscard]] bool add(const std::shared_ptr<Channel>& channel);
-    void remove(const Channel* channel);
+    /// @return false once shut_down() was called: it must not begin.
+    [[nodiscard]] bool add(const std::shared_ptr<Stoppable>& channel);
+    void remove(const Stoppable* channel);
 
-    /// Asks every channel to close (on its thread).
+    /// Asks everything to end (on its thread).
     /// @param on_empty  called once, on any thread, when the last one is gone.
     void shut_down(std::function<void()> on_empty);
 
@@ -28,12 +40,12 @@ public:
 
 private:
     mutable std::mutex mutex_;
-    std::unordered_map<const Channel*, std::weak_ptr<Channel>> channels_;
+    std::unordered_map<const Stoppable*, std::weak_ptr<Stoppable>> channels_;
     bool stopping_ = false;
     std::function<void()> on_empty_;
 };
 
-/// Ends all channels and waits until they are gone or the limit is over.
+/// Ends everything and waits until it is gone or the limit is over.
 [[nodiscard]] net::awaitable<void> shut_down_channels(std::shared_ptr<ChannelRegistry> registry,
                                                       std::chrono::milliseconds limit);
 

@@ -84,7 +84,9 @@ net::awaitable<void> ChannelSlot::dial_own(std::shared_ptr<ChannelSlot> self, Wa
 }
 
 net::awaitable<Result<net::WebSocket>> ChannelSlot::open() {
-    auto websocket = co_await context_->dialer->connect(mapping_.entity);
+    auto channel = co_await context_->dialer->connect(mapping_.entity, {});
+    Result<net::WebSocket> websocket =
+        channel ? Result<net::WebSocket>(std::move(channel->websocket)) : channel.error();
     if (websocket) {
         const auto preamble = v1::encode_preamble(mapping_.key);
         const auto sent = co_await websocket->send(websocket::Opcode::binary, preamble);

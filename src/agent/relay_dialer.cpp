@@ -162,31 +162,43 @@ net::awaitable<Result<net::Stream>> RelayDialer::dial(hc::RelayAddress address,
     co_return std::move(*stream);
 }
 
-net::awaitable<Result<net::WebSocket>> RelayDialer::open(hc::RelayAddress address,
-                                                         net::UpgradeRequest request,
-                                                         std::string purpose) const {
-    auto stream = co_await dial(address, kDialLimit);
+net::awaitable<Result<net::UpgradeOutcome>> RelayDialer::open(hc::RelayAddress address,
+                                                              net::UpgradeRequest request,
+                                                              std::string purpose,
+                                                              Limits limits) const {
+    auto stream = co_await dial(address, limits.dial);
     if (!stream) co_return stream.error();
     const std::string host = request.host;
-    auto outcome =
-        co_await net::upgrade(std::move(*stream), std::move(request), kConnectAnswerLimit);
+    auto outcome = co_await net::upgrade(std::move(*stream), std::move(request), limits.answer);
     if (!outcome) {
         co_return Error(relay_errc::unreachable,
                         "relay " + host + ": " + outcome.error().message());
     }
     if (!outcome->websocket)
         co_return explain_refusal(outcome->response, host, purpose, unix_now());
-    co_return std::move(*outcome->websocket);
+    co_return std::move(*outcome);
 }
 
-net::awaitable<Result<net::WebSocket>> RelayDialer::connect(std::string entity) const {
+net::awaitable<Result<RelayDialer::SenderChannel>> RelayDialer::connect(
+    std::string entity, ConnectOptions options) const {
     net::UpgradeRequest request;
     request.host = access_.address.authority();
     request.target = hc::make_target(entity, "connect", hc::make_guid());
+    request.subprotocols = std::move(options.subprotocols);
     const std::string authorization = token(entity);
     if (!authorization.empty()) request.headers.add("ServiceBusAuthorization", authorization);
+    if (!options.listener.empty())
+        request.headers.add("Microsoft-Relay-AllowedListeners", options.listener);
     request.headers.add("Relay-User-Agent", kUserAgent);
-    co_return co_await open(access_.address, std::move(request), "a channel to " + entity);
+    const bool limited = options.limit.count() > 0;
+    const Limits limits{
+        limited ? std::min(options.limit, kDialLimit) : kDialLimit,
+        limited ? std::min(options.limit, kConnectAnswerLimit) : kConnectAnswerLimit};
+    auto outcome =
+        co_await open(access_.address, std::move(request), "a channel to " + entity, limits);
+    if (!outcome) co_return outcome.error();
+    const std::string chosen(outcome->response.headers.get("Sec-WebSocket-Protocol"));
+    co_return SenderChannel{std::move(*outcome->websocket), chosen};
 }
 
 net::awaitable<Result<net::WebSocket>> RelayDialer::listen(std::string entity,
@@ -197,7 +209,10 @@ net::awaitable<Result<net::WebSocket>> RelayDialer::listen(std::string entity,
     const std::string authorization = token(entity);
     if (!authorization.empty()) request.headers.add("ServiceBusAuthorization", authorization);
     request.headers.add("Relay-User-Agent", kUserAgent);
-    co_return co_await open(access_.address, std::move(request), "a listener on " + entity);
+    auto outcome = co_await open(access_.address, std::move(request), "a listener on " + entity,
+                                 {kDialLimit, kConnectAnswerLimit});
+    if (!outcome) co_return outcome.error();
+    co_return std::move(*outcome->websocket);
 }
 
 net::awaitable<Result<net::WebSocket>> RelayDialer::open_rendezvous(std::string url,

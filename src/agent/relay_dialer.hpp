@@ -53,9 +53,19 @@ public:
 
     explicit RelayDialer(config::RelayAccess access);
 
+    struct ConnectOptions {
+        std::vector<std::string> subprotocols;  ///< to offer
+        std::string listener;   ///< the only one that may answer, by its id; "": any
+        Milliseconds limit{0};  ///< for dial and answer each; 0: as long as a relay may need
+    };
+    struct SenderChannel {
+        net::WebSocket websocket;
+        std::string subprotocol;  ///< the listener's choice; "": none
+    };
     /// As a sender: the WebSocket is a channel to some service agent. Waits for the listener's
     /// rendezvous, half a minute at most.
-    [[nodiscard]] net::awaitable<Result<net::WebSocket>> connect(std::string entity) const;
+    [[nodiscard]] net::awaitable<Result<SenderChannel>> connect(std::string entity,
+                                                                ConnectOptions options) const;
 
     /// As a listener: the WebSocket is the control channel.
     /// @param id  a GUID that names this listener in the relay's logs.
@@ -93,9 +103,15 @@ public:
 private:
     [[nodiscard]] net::awaitable<Result<net::Stream>> dial(hc::RelayAddress address,
                                                            Milliseconds limit) const;
-    [[nodiscard]] net::awaitable<Result<net::WebSocket>> open(hc::RelayAddress address,
-                                                              net::UpgradeRequest request,
-                                                              std::string purpose) const;
+    struct Limits {
+        Milliseconds dial;
+        Milliseconds answer;
+    };
+    /// @return an outcome that has a WebSocket.
+    [[nodiscard]] net::awaitable<Result<net::UpgradeOutcome>> open(hc::RelayAddress address,
+                                                                   net::UpgradeRequest request,
+                                                                   std::string purpose,
+                                                                   Limits limits) const;
 
     config::RelayAccess access_;
     std::optional<net::TlsClientContext> tls_;

@@ -44,6 +44,11 @@ void Stream::set_options() {
     set_int_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
 }
 
+void Stream::limit_unsent(std::size_t bytes) {
+    set_int_option(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+                   static_cast<int>(bytes));
+}
+
 awaitable<Result<void>> Stream::wait(Want want) {
     const auto type = want == Want::read ? tcp::socket::wait_read : tcp::socket::wait_write;
     auto [error] = co_await socket_.async_wait(type, kAsTuple);

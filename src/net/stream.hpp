@@ -63,6 +63,10 @@ public:
     /// idle).
     void set_options();
 
+    /// Lets the kernel take only so many bytes ahead of what it sends (TCP_NOTSENT_LOWAT), so that
+    /// what is written next is not far behind.
+    void limit_unsent(std::size_t bytes);
+
     /// Time since the other end's kernel last acknowledged anything: a peer that does not read
     /// still acknowledges, a dead one does not. 0 if the system does not say.
     [[nodiscard]] std::chrono::milliseconds since_last_acknowledgement() const;
