@@ -47,6 +47,7 @@ Stream& Session::add_stream(StreamId id, bool local) {
     auto& slot = streams_[id.value];
     slot = std::make_unique<Stream>(id, local, *pool_);
     slot->window = limits_.stream_window;
+    ++stats_.streams_opened;
     return *slot;
 }
 
@@ -130,13 +131,26 @@ void Session::wake_writers() {
         Stream& stream = waiting.front();
         waiting.pop_front();
         tell_writable(stream);
-        if (stream.wants_write) waiting_.push_back(stream);
     }
 }
 
+std::uint64_t Session::writable_now(const Stream& stream) const {
+    return std::min(stream.send.room(), send_budget_.room(stream.send.held()));
+}
+
+// A writable event is to come: when there is credit, or when others give back what they hold.
+void Session::want_to_write(Stream& stream) {
+    stream.wants_write = true;
+    if (send_budget_.room(stream.send.held()) > 0 || stream.waiting_hook.is_linked()) return;
+    waiting_.push_back(stream);
+}
+
 void Session::tell_writable(Stream& stream) {
-    if (!stream.wants_write || stream.send.room() == 0) return;
-    if (send_budget_.room(stream.send.held()) == 0) return;
+    if (!stream.wants_write) return;
+    if (writable_now(stream) == 0) {
+        want_to_write(stream);
+        return;
+    }
     stream.wants_write = false;
     tell(Event::Kind::writable, stream);
 }
@@ -190,6 +204,7 @@ Result<void> Session::refuse(StreamId id, OpenRefusal code, std::string_view tex
         return errc::no_such_stream;
     }
     if (stream->accepted) return errc::closed;
+    ++stats_.streams_refused;
     stream->refusal = code;
     stream->text = printable(text, kMaxText);
     begin_end(*stream, State::refusing);
@@ -200,20 +215,29 @@ Result<std::size_t> Session::write(StreamId id, ByteSpan data) {
     Stream* stream = find(id);
     if (stream == nullptr || stream->state != State::live) return errc::no_such_stream;
     if (stream->send.finished()) return errc::closed;
-    const std::uint64_t held = stream->send.held();
-    const std::uint64_t budget = send_budget_.room(held);
-    const auto n = static_cast<std::size_t>(
-        std::min({std::uint64_t{data.size()}, stream->send.room(), budget}));
+    const auto n =
+        static_cast<std::size_t>(std::min(std::uint64_t{data.size()}, writable_now(*stream)));
     if (n > 0) {
+        const std::uint64_t held = stream->send.held();
         stream->send.write(data.first(n));
         send_budget_.change(held, held + n);
         wake(*stream);
     }
-    if (n < data.size()) {
-        stream->wants_write = true;
-        if (n == budget && !stream->waiting_hook.is_linked()) waiting_.push_back(*stream);
-    }
+    if (n < data.size()) want_to_write(*stream);
     return n;
+}
+
+std::uint64_t Session::write_room(StreamId id) {
+    Stream* stream = find(id);
+    if (stream == nullptr || stream->state != State::live || stream->send.finished()) return 0;
+    const std::uint64_t room = writable_now(*stream);
+    if (room == 0) want_to_write(*stream);
+    return room;
+}
+
+bool Session::all_acknowledged(StreamId id) const {
+    const Stream* stream = find_stream(id);
+    return stream == nullptr || stream->send.all_acked();
 }
 
 Result<void> Session::finish(StreamId id) {
@@ -229,6 +253,7 @@ Result<void> Session::finish(StreamId id) {
 void Session::reset(StreamId id, errc code) {
     Stream* stream = find(id);
     if (stream == nullptr || stream->state != State::live) return;
+    ++stats_.streams_reset;
     stream->reset_code = code;
     begin_end(*stream, State::resetting);
 }
@@ -259,7 +284,8 @@ std::size_t Session::read(StreamId id, std::span<HeldBytes> out) const {
     return stream == nullptr ? 0 : stream->receive.read(out);
 }
 
-void Session::consumed(StreamId id, std::size_t size) {
+void Session::consumed(StreamId id, std::size_t size, Clock::time_point now) {
+    static_cast<void>(now);
     Stream* stream = find(id);
     if (stream == nullptr || stream->state != State::live) return;
     const std::uint64_t held = stream->receive.held();
@@ -282,6 +308,14 @@ void Session::set_window(StreamId id, std::uint64_t window) {
 
 // ---- the session
 
+std::size_t Session::stalled_streams() const {
+    return static_cast<std::size_t>(
+        std::count_if(streams_.begin(), streams_.end(), [](const auto& entry) {
+            const Stream& stream = *entry.second;
+            return stream.state == State::live && stream.wants_write && stream.send.room() == 0;
+        }));
+}
+
 void Session::end(errc code) {
     if (!ended_) finish_session(code, code);
 }
@@ -290,7 +324,9 @@ void Session::end(errc code) {
 void Session::finish_session(errc told, errc wire) {
     ended_ = true;
     for (const auto& [id, stream] : streams_) {
-        if (stream->state == State::live) tell(Event::Kind::reset, *stream).code = told;
+        if (stream->state != State::live) continue;
+        tell(Event::Kind::reset, *stream).code = told;
+        ++stats_.streams_reset;
     }
     streams_.clear();
     for (const auto& channel : channels_) {

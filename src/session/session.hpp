@@ -27,6 +27,12 @@ struct Stats {
     std::uint64_t bytes_requeued = 0;
     std::uint64_t bytes_resent = 0;
     std::uint64_t bytes_repeated = 0;  ///< received again
+    std::uint64_t bytes_sent = 0;      ///< payload, each byte once
+    std::uint64_t bytes_received = 0;  ///< payload in order, each byte once
+    // By either end.
+    std::uint64_t streams_opened = 0;
+    std::uint64_t streams_refused = 0;
+    std::uint64_t streams_reset = 0;  ///< also those that ended with their session
 };
 
 /// One end of a v2 session (docs/session-protocol.md). A pure state machine: performs no I/O, reads
@@ -86,6 +92,12 @@ public:
     /// Queues as much of `data` as credit and the send budget allow.
     /// @return bytes taken; if less than offered, a writable event will come.
     [[nodiscard]] Result<std::size_t> write(StreamId stream, ByteSpan data);
+    /// How many bytes write() would take now: to be asked before they are fetched. If none, a
+    /// writable event will come, as after a write() that took less than was offered.
+    /// @return 0 also for a stream that is unknown or finished; for those no event comes.
+    [[nodiscard]] std::uint64_t write_room(StreamId stream);
+    /// Everything written, and FIN if finished, is acknowledged; or the stream is unknown.
+    [[nodiscard]] bool all_acknowledged(StreamId stream) const;
     /// Nothing more will be written: half-close.
     [[nodiscard]] Result<void> finish(StreamId stream);
     /// Ends the stream at once, both ways; what is in flight may be lost. No event follows.
@@ -94,7 +106,7 @@ public:
     [[nodiscard]] std::size_t read(StreamId stream, std::span<HeldBytes> out) const;
     /// The owner is done with the first `size` bytes of read(); credit flows back. Repeats the
     /// readable event if bytes are left.
-    void consumed(StreamId stream, std::size_t size);
+    void consumed(StreamId stream, std::size_t size, Clock::time_point now);
     /// How much the stream may have in flight or unread from now on, budget permitting.
     void set_window(StreamId stream, std::uint64_t window);
 
@@ -107,6 +119,11 @@ public:
     [[nodiscard]] const SessionId& id() const { return identity_.id; }
     [[nodiscard]] const Stats& stats() const { return stats_; }
     [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
+    /// Streams whose owner wants to write and which have no credit: their peer does not read. Goes
+    /// through all streams; for a look now and then.
+    [[nodiscard]] std::size_t stalled_streams() const;
+    /// The smallest that any open channel has seen; negative before the first PONG.
+    [[nodiscard]] std::chrono::microseconds round_trip() const;
     [[nodiscard]] bool has_open_channel() const;
     [[nodiscard]] std::size_t channel_count() const { return channels_.size(); }
     [[nodiscard]] std::uint64_t send_budget_used() const { return send_budget_.used(); }
@@ -127,6 +144,8 @@ private:
     void grant(Stream& stream);
     void feed_starved();
     void wake_writers();
+    [[nodiscard]] std::uint64_t writable_now(const Stream& stream) const;
+    void want_to_write(Stream& stream);
     void tell_writable(Stream& stream);
     void tell_readable(Stream& stream);
     void tell_finished(Stream& stream);
@@ -141,7 +160,10 @@ private:
     [[nodiscard]] Parameters parameters() const;
     [[nodiscard]] errc take_parameters(const Parameters& theirs);
     [[nodiscard]] std::unique_ptr<SessionChannel> drop(SessionChannel& lost, Clock::time_point now);
-    void channel_opened(SessionChannel& channel, std::string_view listener_id);
+    void channel_opened(SessionChannel& channel, std::string_view listener_id,
+                        Clock::time_point now);
+    static void send_ping(SessionChannel& channel, Clock::time_point now);
+    static void on_pong(SessionChannel& channel, std::uint64_t token, Clock::time_point now);
     void begin_close(SessionChannel& channel);
     void fail(SessionChannel& channel, errc why, Clock::time_point now);
     void forget_channel_of(Stream& stream, ChannelId channel);
@@ -156,7 +178,8 @@ private:
     using Piece = FrameDecoder::Piece;
     [[nodiscard]] Result<void> on_piece(SessionChannel& channel, const Piece& piece,
                                         Clock::time_point now);
-    [[nodiscard]] Result<void> on_handshake(SessionChannel& channel, const Piece& piece);
+    [[nodiscard]] Result<void> on_handshake(SessionChannel& channel, const Piece& piece,
+                                            Clock::time_point now);
     [[nodiscard]] Result<void> on_channel_frame(SessionChannel& channel, const Piece& piece,
                                                 Clock::time_point now);
     [[nodiscard]] Result<void> on_stream_frame(SessionChannel& channel, const Piece& piece,

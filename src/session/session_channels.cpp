@@ -6,10 +6,13 @@
 namespace hpb::session {
 
 using ChannelState = SessionChannel::State;
+using std::chrono::microseconds;
 
 namespace {
 
 constexpr std::size_t kMostLost = 16;
+// How often the round trip is measured while data flows.
+constexpr std::chrono::seconds kPingInterval{1};
 
 }  // namespace
 
@@ -100,13 +103,15 @@ std::optional<HelloRefusal> Session::admit(const HelloFrame& hello, const Nonce&
         service_proof(identity_.secret, identity_.id, hello.channel, hello.nonce, nonce);
     welcome.listener_id = listener_id;
     channel.outbox.append(encode(welcome).finish());
-    channel_opened(channel, {});
+    channel_opened(channel, {}, now);
     return std::nullopt;
 }
 
-void Session::channel_opened(SessionChannel& channel, std::string_view listener_id) {
+void Session::channel_opened(SessionChannel& channel, std::string_view listener_id,
+                             Clock::time_point now) {
     if (!has_open_channel() && stats_.channels_opened > 0) ++stats_.resumes;
     channel.state = ChannelState::open;
+    send_ping(channel, now);
     ++stats_.channels_opened;
     Event& event = tell(Event::Kind::channel_open);
     event.channel = channel.id;
@@ -239,9 +244,41 @@ bool Session::has_usable_channel() const {
 
 // ---- time
 
+// In silence, to see whether the peer lives. While data flows, to see how long the path is: the
+// smallest of many round trips is the one that stood in no queue.
 Clock::time_point Session::ping_time(const SessionChannel& channel) const {
-    return std::max(channel.last_received + limits_.keep_alive / 2,
-                    channel.last_ping + limits_.keep_alive);
+    const auto in_silence = std::max(channel.last_received + limits_.keep_alive / 2,
+                                     channel.last_ping + limits_.keep_alive);
+    if (!channel.carries_data || channel.ping_unanswered) return in_silence;
+    return std::min(in_silence, channel.last_ping + kPingInterval);
+}
+
+void Session::send_ping(SessionChannel& channel, Clock::time_point now) {
+    channel.ping_due = true;
+    channel.ping_unanswered = true;
+    channel.carries_data = false;
+    channel.last_ping = now;
+    ++channel.ping_token;
+}
+
+void Session::on_pong(SessionChannel& channel, std::uint64_t token, Clock::time_point now) {
+    if (token != channel.ping_token || !channel.ping_unanswered) return;
+    channel.ping_unanswered = false;
+    const auto took = std::chrono::duration_cast<microseconds>(now - channel.last_ping);
+    if (channel.round_trip < microseconds{0} || took < channel.round_trip) {
+        channel.round_trip = took;
+    }
+}
+
+microseconds Session::round_trip() const {
+    microseconds smallest{-1};
+    for (const auto& channel : channels_) {
+        if (channel->state != ChannelState::open || channel->round_trip < microseconds{0}) continue;
+        if (smallest < microseconds{0} || channel->round_trip < smallest) {
+            smallest = channel->round_trip;
+        }
+    }
+    return smallest;
 }
 
 Clock::time_point Session::death_time(const SessionChannel& channel) const {
@@ -278,9 +315,7 @@ void Session::on_timeout(Clock::time_point now) {
             tell(Event::Kind::channel_dead).channel = channel->id;
         } else if (channel->state == ChannelState::open && !channel->close_sent &&
                    now >= ping_time(*channel)) {
-            channel->ping_due = true;
-            channel->last_ping = now;
-            ++channel->ping_token;
+            send_ping(*channel, now);
         }
     }
     if (!has_open_channel() && now >= alone_since_ + limits_.grace) {

@@ -39,7 +39,8 @@ Result<void> Session::on_bytes(ChannelId id, ByteSpan in, Clock::time_point now)
 }
 
 Result<void> Session::on_piece(SessionChannel& channel, const Piece& piece, Clock::time_point now) {
-    if (channel.state == SessionChannel::State::hello_sent) return on_handshake(channel, piece);
+    if (channel.state == SessionChannel::State::hello_sent)
+        return on_handshake(channel, piece, now);
     if (channel.close_received) return errc::frame_after_close;
     switch (piece.header.type) {
         case FrameType::hello:
@@ -58,7 +59,8 @@ Result<void> Session::on_piece(SessionChannel& channel, const Piece& piece, Cloc
     }
 }
 
-Result<void> Session::on_handshake(SessionChannel& channel, const Piece& piece) {
+Result<void> Session::on_handshake(SessionChannel& channel, const Piece& piece,
+                                   Clock::time_point now) {
     if (piece.header.type == FrameType::refused_hello) {
         const auto refusal = parse_refused_hello(piece.body);
         if (!refusal) return refusal.error();
@@ -77,7 +79,7 @@ Result<void> Session::on_handshake(SessionChannel& channel, const Piece& piece) 
     if (!equal(expected, welcome->proof)) return errc::welcome_rejected;
     if (!choose_version(welcome->version, welcome->version)) return errc::welcome_rejected;
     if (const errc e = take_parameters(welcome->parameters); e != errc::none) return e;
-    channel_opened(channel, welcome->listener_id);
+    channel_opened(channel, welcome->listener_id, now);
     return {};
 }
 
@@ -102,10 +104,7 @@ Result<void> Session::on_channel_frame(SessionChannel& channel, const Piece& pie
         case FrameType::pong: {
             const auto token = parse_u64(piece.body);
             if (!token) return token.error();
-            if (*token == channel.ping_token) {
-                channel.round_trip =
-                    std::chrono::duration_cast<milliseconds>(now - channel.last_ping);
-            }
+            on_pong(channel, *token, now);
             return {};
         }
         case FrameType::channel_lost: {
@@ -258,7 +257,7 @@ void Session::confirm(Stream& stream) {
 
 Result<void> Session::on_data(Stream& stream, SessionChannel& channel, const Piece& piece,
                               Clock::time_point now) {
-    static_cast<void>(channel);
+    channel.carries_data = true;
     ReceiveStream& in = stream.receive;
     const bool fin = (piece.header.flags & kFlagFin) != 0;
     if (piece.begin) {
@@ -267,12 +266,14 @@ Result<void> Session::on_data(Stream& stream, SessionChannel& channel, const Pie
     }
     const std::uint64_t held = in.held();
     const std::uint64_t before = in.position();
+    const std::uint64_t readable = in.readable();
     const std::uint64_t end = piece.offset + piece.body.size();
     if (const errc e = in.on_data(piece.offset, piece.body); e != errc::none) return e;
     if (piece.end && fin) {
         if (const errc e = in.on_fin(end); e != errc::none) return e;
     }
     receive_budget_.change(held, in.held());
+    stats_.bytes_received += in.readable() - readable;
     // A repetition says that the acknowledgement was lost.
     const bool repeated = piece.end && end + (fin ? 1 : 0) <= before;
     if (end <= before) stats_.bytes_repeated += piece.body.size();
@@ -315,6 +316,7 @@ Result<void> Session::on_end(Stream& stream, const Piece& piece) {
     if (!end) return end.error();
     if (stream.state == State::live) {
         Event& event = tell(refused ? Event::Kind::refused : Event::Kind::reset, stream);
+        ++(refused ? stats_.streams_refused : stats_.streams_reset);
         if (refused) {
             event.refusal = static_cast<OpenRefusal>(end->code);
             event.text = end->text;
@@ -353,6 +355,7 @@ void Session::on_closed(Stream& stream) {
     if (!stream.receive.complete() || !stream.send.finished()) {
         // It cannot have got everything: this is no clean end.
         tell(Event::Kind::reset, stream).code = errc::stream_forgotten;
+        ++stats_.streams_reset;
         remove(stream);
         return;
     }

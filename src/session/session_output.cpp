@@ -137,7 +137,8 @@ void Session::put_data_frame(SessionChannel& channel, Stream& stream,
         done += bytes.bytes.size();
         channel.outbox.append(std::move(bytes));
     }
-    if (chunk.resend) stats_.bytes_resent += chunk.size;
+    (chunk.resend ? stats_.bytes_resent : stats_.bytes_sent) += chunk.size;
+    channel.carries_data = true;
     stream.send.mark_sent(chunk, channel.id);
 }
 

@@ -162,7 +162,7 @@ private:
             case 5: {
                 std::array<HeldBytes, 4> pieces;
                 const std::size_t n = session_->read(id, pieces);
-                session_->consumed(id, n == 0 ? 0 : pieces[0].bytes.size());
+                session_->consumed(id, n == 0 ? 0 : pieces[0].bytes.size(), now_);
                 break;
             }
             case 6:

@@ -38,13 +38,21 @@ bool Applications::write_some(Session& session, int side, StreamId id, std::uint
     const Stream* stream = session.find_stream(id);
     require(stream != nullptr, "a stream is gone without a word" + of(id));
     // At most one more than will be taken: making bytes is what takes the time here.
-    std::vector<std::byte> data(std::min({most, h.to_write - h.written, stream->send.room() + 1}));
+    std::uint64_t room = stream->send.room() + 1;
+    const bool asks = chance(random_, 0.5);
+    if (asks) room = session.write_room(id);
+    if (room == 0) {
+        h.may_write = false;
+        return false;
+    }
+    std::vector<std::byte> data(std::min({most, h.to_write - h.written, room}));
     for (std::size_t i = 0; i < data.size(); ++i) {
         data[i] = expected_byte(id, side == 0, h.written + i);
     }
     const auto taken = session.write(id, data);
     require(taken.has_value(), "write failed" + of(id));
     require(*taken <= data.size(), "write took more than there was" + of(id));
+    require(!asks || *taken == data.size(), "write took less than it had room for" + of(id));
     h.written += *taken;
     h.may_write = *taken == data.size();
     return *taken > 0;
@@ -71,7 +79,7 @@ bool Applications::read_some(Session& session, int side, StreamId id, std::uint6
     require(h.read <= other(id, side).written, "more was delivered than was sent" + of(id));
     bytes_read_ += size;
     h.may_read = false;  // the session says so again if there is more
-    session.consumed(id, size);
+    session.consumed(id, size, now_);
     return true;
 }
 

@@ -71,7 +71,7 @@ struct Conversation {
 /// The applications of both ends. `sides` are indices: 0 the client, 1 the service.
 class Applications {
 public:
-    explicit Applications(Random& random) : random_(random) {}
+    Applications(Random& random, const Clock::time_point& now) : random_(random), now_(now) {}
 
     /// Does something at one end, if the session lives.
     void act(Session& session, int side);
@@ -108,6 +108,7 @@ private:
     Half& other(StreamId id, int side) { return half(id, 1 - side); }
 
     Random& random_;
+    const Clock::time_point& now_;
     std::map<std::uint32_t, Conversation> all_;
     std::vector<std::uint32_t> live_;  // not ended at both ends
     std::array<std::set<std::uint32_t>, 2> to_answer_;

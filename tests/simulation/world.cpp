@@ -46,7 +46,7 @@ World::World(std::uint64_t seed)
       client_pool_(plan_.slab_size, 16),
       service_pool_(plan_.slab_size, 16),
       table_(plan_.limits, {}, "listener", service_pool_),
-      apps_(random_) {
+      apps_(random_, now_) {
     fill(random_, identity_.id.bytes);
     fill(random_, identity_.secret);
     client_ = std::make_unique<Session>(Role::client, identity_, plan_.limits, client_pool_, now_);

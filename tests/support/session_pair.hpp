@@ -88,7 +88,7 @@ public:
     }
 
     /// Reads and consumes all that is there.
-    static std::string read(Session& of, StreamId stream) {
+    static std::string read(Session& of, StreamId stream, Clock::time_point at = {}) {
         std::string out;
         std::array<HeldBytes, 4> pieces;
         while (const std::size_t n = of.read(stream, pieces)) {
@@ -97,7 +97,7 @@ public:
                 out += as_text(pieces[i].bytes);
                 size += pieces[i].bytes.size();
             }
-            of.consumed(stream, size);
+            of.consumed(stream, size, at);
         }
         return out;
     }

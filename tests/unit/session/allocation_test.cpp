@@ -49,7 +49,7 @@ protected:
             std::array<HeldBytes, 32> pieces;
             const std::size_t n = of.read(event->stream, pieces);
             for (std::size_t i = 0; i < n; ++i) size += pieces[i].bytes.size();
-            of.consumed(event->stream, size);
+            of.consumed(event->stream, size, pair.now);
             moved += size;
         }
     }
