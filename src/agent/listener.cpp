@@ -18,8 +18,9 @@ constexpr std::chrono::seconds kKeepAlive{60};
 constexpr std::chrono::seconds kPeerSilence{100};
 constexpr std::chrono::milliseconds kMetadataLimit{10000};
 constexpr std::chrono::seconds kCloseLimit{2};
-/// A control channel that lasted as long was a success; a shorter one is as good as a refusal.
-constexpr std::chrono::seconds kLasting{5};
+/// Of silence that looks like death: a process that was stopped for a while finds its timers due
+/// before it has read what arrived meanwhile.
+constexpr std::chrono::milliseconds kSecondLook{100};
 constexpr std::size_t kMaxPendingAnswers = 64;
 constexpr std::uint16_t kNormalClosure = 1000;
 
@@ -40,9 +41,19 @@ double random_fraction() {
 struct Listener::Control {
     Control(net::WebSocket ws, const net::asio::any_io_executor& executor)
         : websocket(std::move(ws)), wake(executor) {}
+
+    /// When a relay that stays silent from now on counts as lost.
+    [[nodiscard]] net::Clock::time_point silence_limit() const {
+        if (keep_alive.count() > 0) return websocket.last_received() + 2 * keep_alive;
+        if (websocket.peer_pings()) return websocket.last_received() + kPeerSilence;
+        return net::Clock::time_point::max();
+    }
+
     net::WebSocket websocket;
     net::Signal wake;
+    std::chrono::seconds keep_alive{0};  ///< agreed on with the relay; 0: nothing
     bool over = false;
+    bool silent = false;  ///< for so long that it was given up
 };
 
 Listener::Listener(const net::asio::any_io_executor& executor,
@@ -53,7 +64,8 @@ Listener::Listener(const net::asio::any_io_executor& executor,
       events_(std::move(events)),
       wake_(executor),
       id_(hc::make_guid()),
-      answers_(std::make_shared<Quota>(kMaxPendingAnswers)) {}
+      answers_(std::make_shared<Quota>(kMaxPendingAnswers)),
+      patience_(context_->options.session.keep_alive) {}
 
 net::awaitable<void> Listener::run(std::shared_ptr<Listener> self) {
     while (!self->stopping_) {
@@ -64,9 +76,7 @@ net::awaitable<void> Listener::run(std::shared_ptr<Listener> self) {
             if (self->events_.on_fatal) self->events_.on_fatal(error);
             break;
         }
-        self->on_failure(error);
-        const auto wait = self->backoff_.next(cause_of(error), random_fraction());
-        co_await self->pause(wait);
+        co_await self->pause(self->on_failure(error));
     }
 }
 
@@ -89,11 +99,12 @@ net::awaitable<Error> Listener::serve_once() {
         const auto learned = co_await learn_targets();
         if (!learned) co_return learned.error();
     }
-    auto websocket = co_await context_->dialer->listen(options_.path, id_);
-    if (!websocket) co_return websocket.error();
+    auto registration = co_await register_once();
+    if (!registration) co_return registration.error();
     if (stopping_) co_return Error(errc::closed);
 
-    const auto control = std::make_shared<Control>(std::move(*websocket), executor());
+    const auto control = std::make_shared<Control>(std::move(registration->websocket), executor());
+    control->keep_alive = registration->keep_alive;
     control_ = control;
     on_connected();
     net::spawn(executor(), keep(shared_from_this(), control));
@@ -102,8 +113,23 @@ net::awaitable<Error> Listener::serve_once() {
     control->over = true;
     control->wake.notify_all();
     co_await control->websocket.close(kNormalClosure, "", kCloseLimit);
-    if (net::Clock::now() - connected_at_ >= kLasting) backoff_.reset();
     co_return why;
+}
+
+net::awaitable<Result<RelayDialer::Registration>> Listener::register_once() {
+    const RelayDialer::ListenOptions how{
+        .keep_alive = context_->options.session.keep_alive,
+        .dial_limit = patience_.limit(RelayDialer::kDialLimit),
+        .answer_limit = patience_.limit(RelayDialer::kListenAnswerLimit)};
+    const auto began = net::Clock::now();
+    auto registration = co_await context_->dialer->listen(options_.path, id_, how);
+    const bool slow = net::Clock::now() - began >= std::min(how.dial_limit, how.answer_limit);
+    if (!registration && slow && cause_of(registration.error()) == Backoff::Cause::unreachable) {
+        patience_.on_timeout();
+    } else {
+        patience_.on_answer();
+    }
+    co_return std::move(registration);
 }
 
 net::awaitable<Result<void>> Listener::learn_targets() {
@@ -168,6 +194,7 @@ void Listener::use_targets(const hc::TargetMap& targets) {
 net::awaitable<Error> Listener::read_messages(std::shared_ptr<Control> control) {
     for (;;) {
         auto message = co_await control->websocket.receive_message(kMaxMessage);
+        if (!message && control->silent) co_return Error(errc::closed, "the relay is silent");
         if (!message) co_return Error(errc::closed, message.error().message());
         if (!*message) break;
         // Binary messages are bodies of requests, which are refused without reading them.
@@ -235,14 +262,17 @@ net::awaitable<void> Listener::keep(std::shared_ptr<Listener> self,
     while (!control->over) {
         auto& websocket = control->websocket;
         const auto now = net::Clock::now();
-        auto due = std::min(next_pong, next_token);
-        if (websocket.peer_pings()) due = std::min(due, websocket.last_received() + kPeerSilence);
+        const auto due = std::min({next_pong, next_token, control->silence_limit()});
         if (now < due) {
             (void)co_await control->wake.wait_until(due);
             continue;
         }
-        if (websocket.peer_pings() && now >= websocket.last_received() + kPeerSilence) {
-            ops::log_debug(kComponent, "{}: the relay has fallen silent", self->options_.path);
+        if (now >= control->silence_limit()) {
+            const auto second_look = now + kSecondLook;
+            while (!control->over && net::Clock::now() < second_look)
+                (void)co_await control->wake.wait_until(second_look);
+            if (control->over || net::Clock::now() < control->silence_limit()) continue;
+            control->silent = true;
             websocket.interrupt();
             co_return;
         }
@@ -282,20 +312,25 @@ void Listener::on_connected() {
     if (!std::exchange(registered_once_, true) && events_.on_registered) events_.on_registered();
 }
 
-void Listener::on_failure(const Error& error) {
+std::chrono::milliseconds Listener::on_failure(const Error& error) {
     if (std::exchange(connected_, false)) {
         lost_at_ = net::Clock::now();
         ops::log_warn(kComponent, "{}: control channel lost ({}); trying to come back",
                       options_.path, error.message());
         // A relay that is unreachable next is the same story.
         last_failure_ = make_error_code(relay_errc::unreachable);
-    } else if (last_failure_ != error.code()) {
+        return backoff_.after_loss(
+            std::chrono::duration_cast<Backoff::Duration>(lost_at_ - connected_at_),
+            random_fraction());
+    }
+    if (last_failure_ != error.code()) {
         last_failure_ = error.code();
         ops::log_warn(kComponent, "{}: cannot listen: {}; trying again", options_.path,
                       error.message());
     } else {
         ops::log_debug(kComponent, "{}: cannot listen: {}", options_.path, error.message());
     }
+    return backoff_.next(cause_of(error), random_fraction());
 }
 
 }  // namespace hpb::agent

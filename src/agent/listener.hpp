@@ -37,6 +37,7 @@ private:
     struct Control;
 
     [[nodiscard]] net::awaitable<Error> serve_once();
+    [[nodiscard]] net::awaitable<Result<RelayDialer::Registration>> register_once();
     [[nodiscard]] net::awaitable<Result<void>> learn_targets();
     [[nodiscard]] Result<hc::TargetMap> merge_targets(const hc::RuntimeInformation& info) const;
     void use_targets(const hc::TargetMap& targets);
@@ -49,18 +50,21 @@ private:
     void on_accept(hc::AcceptMessage accept);
     void on_request(const std::shared_ptr<Control>& control, const hc::RequestMessage& request);
     void on_connected();
-    void on_failure(const Error& error);
+    /// @return how long to wait before the next attempt.
+    [[nodiscard]] std::chrono::milliseconds on_failure(const Error& error);
     [[nodiscard]] net::awaitable<void> pause(std::chrono::milliseconds time);
 
     std::shared_ptr<const ServiceContext> context_;
     config::ServiceEntity options_;
     Events events_;
     net::Signal wake_;
-    std::string id_;  // names this listener in the relay's logs
+    std::string
+        id_;  // the same for all control channels: a new one replaces what is left of the last
     std::shared_ptr<const ServedEntity> entity_;
     std::shared_ptr<Control> control_;
     std::shared_ptr<Quota> answers_;  // that wait for the relay to take them
     Backoff backoff_;
+    Patience patience_;
     bool stopping_ = false;
     bool registered_once_ = false;
     bool connected_ = false;

@@ -12,12 +12,18 @@
 namespace hpb::agent {
 namespace {
 
-constexpr std::chrono::milliseconds kDialLimit{10000};
 /// The relay lets a sender wait for a listener for up to 30 s; it has the first word on that.
 constexpr std::chrono::milliseconds kConnectAnswerLimit{40000};
 constexpr std::chrono::milliseconds kRendezvousLimit{10000};
+/// A connection that a dying path has swallowed is given up after this and dialled once more, well
+/// within the half minute for which the sender waits.
+constexpr std::chrono::milliseconds kRendezvousFirstTry{5000};
+/// Longer intervals are no use as a keep-alive.
+constexpr long long kMaxKeepAliveSeconds = 3600;
 /// Clocks that differ by less have not made a token invalid.
 constexpr std::int64_t kTolerableSkewSeconds = 60;
+/// docs/protocol.md, "Keep-alive of a control channel".
+constexpr const char* kKeepAliveHeader = "Hpb-Keep-Alive";
 constexpr const char* kUserAgent = "hpb/" HPB_VERSION;
 
 std::int64_t unix_now() {
@@ -201,25 +207,41 @@ net::awaitable<Result<RelayDialer::SenderChannel>> RelayDialer::connect(
     co_return SenderChannel{std::move(*outcome->websocket), chosen};
 }
 
-net::awaitable<Result<net::WebSocket>> RelayDialer::listen(std::string entity,
-                                                           std::string id) const {
+net::awaitable<Result<RelayDialer::Registration>> RelayDialer::listen(std::string entity,
+                                                                      std::string id,
+                                                                      ListenOptions options) const {
     net::UpgradeRequest request;
     request.host = access_.address.authority();
     request.target = hc::make_target(entity, "listen", id);
     const std::string authorization = token(entity);
     if (!authorization.empty()) request.headers.add("ServiceBusAuthorization", authorization);
     request.headers.add("Relay-User-Agent", kUserAgent);
+    const bool asked = options.keep_alive.count() > 0;
+    if (asked) request.headers.add(kKeepAliveHeader, std::to_string(options.keep_alive.count()));
     auto outcome = co_await open(access_.address, std::move(request), "a listener on " + entity,
-                                 {kDialLimit, kConnectAnswerLimit});
+                                 {options.dial_limit, options.answer_limit});
     if (!outcome) co_return outcome.error();
-    co_return std::move(*outcome->websocket);
+    Registration registration{std::move(*outcome->websocket)};
+    const auto agreed = parse_int(outcome->response.headers.get(kKeepAliveHeader));
+    if (asked && agreed && *agreed >= 1 && *agreed <= kMaxKeepAliveSeconds)
+        registration.keep_alive = std::chrono::seconds(*agreed);
+    co_return std::move(registration);
+}
+
+// Nothing has used the address up before the connection stands, so trying again is safe.
+net::awaitable<Result<net::Stream>> RelayDialer::dial_rendezvous(hc::RelayAddress address) const {
+    const auto began = net::Clock::now();
+    auto stream = co_await dial(address, kRendezvousFirstTry);
+    const bool timed_out = net::Clock::now() - began >= kRendezvousFirstTry;
+    if (stream || !timed_out) co_return std::move(stream);
+    co_return co_await dial(address, kRendezvousLimit);
 }
 
 net::awaitable<Result<net::WebSocket>> RelayDialer::open_rendezvous(std::string url,
                                                                     std::string subprotocol) const {
     const auto parsed = parse_rendezvous(url, access_.address.secure);
     if (!parsed) co_return parsed.error();
-    auto stream = co_await dial(parsed->relay, kRendezvousLimit);
+    auto stream = co_await dial_rendezvous(parsed->relay);
     if (!stream) co_return stream.error();
     net::UpgradeRequest request = rendezvous_request(*parsed);
     if (!subprotocol.empty()) request.subprotocols.push_back(subprotocol);

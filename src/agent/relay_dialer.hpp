@@ -67,10 +67,26 @@ public:
     [[nodiscard]] net::awaitable<Result<SenderChannel>> connect(std::string entity,
                                                                 ConnectOptions options) const;
 
-    /// As a listener: the WebSocket is the control channel.
-    /// @param id  a GUID that names this listener in the relay's logs.
-    [[nodiscard]] net::awaitable<Result<net::WebSocket>> listen(std::string entity,
-                                                                std::string id) const;
+    /// Without an answer within these, listen() gives up; longer ones only help a slow path.
+    static constexpr Milliseconds kDialLimit{10000};
+    static constexpr Milliseconds kListenAnswerLimit{40000};
+
+    struct ListenOptions {
+        std::chrono::seconds keep_alive{0};  ///< to agree on with the relay; 0: not asked for
+        Milliseconds dial_limit{kDialLimit};
+        Milliseconds answer_limit{kListenAnswerLimit};
+    };
+    struct Registration {
+        net::WebSocket websocket;  ///< the control channel
+        /// What the relay has agreed to (docs/protocol.md, "Keep-alive of a control channel"); 0:
+        /// nothing.
+        std::chrono::seconds keep_alive{0};
+    };
+    /// As a listener.
+    /// @param id  a GUID that names this listener: its control channel replaces an older one that
+    /// has the same.
+    [[nodiscard]] net::awaitable<Result<Registration>> listen(std::string entity, std::string id,
+                                                              ListenOptions options) const;
 
     /// Opens the address of an accept or request message as it is, without a token.
     /// @param subprotocol  to ask for, or "".
@@ -103,6 +119,8 @@ public:
 private:
     [[nodiscard]] net::awaitable<Result<net::Stream>> dial(hc::RelayAddress address,
                                                            Milliseconds limit) const;
+    [[nodiscard]] net::awaitable<Result<net::Stream>> dial_rendezvous(
+        hc::RelayAddress address) const;
     struct Limits {
         Milliseconds dial;
         Milliseconds answer;
