@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::chrono::seconds kResponseLimit{10};
 constexpr std::chrono::seconds kLingerAfterRefusal{2};
+/// docs/protocol.md, "Keep-alive of a control channel".
+constexpr const char* kKeepAliveHeader = "Hpb-Keep-Alive";
 /// Refused listeners that are kept waiting at once; the others are refused without delay.
 constexpr std::size_t kMaxDelayedRefusals = 1000;
 
@@ -166,6 +168,13 @@ Checked<Grant> Connection::check(std::string_view token, Right right, const Enti
     return check_access(access, entity_rules, context_.options.access_rules);
 }
 
+std::chrono::seconds Connection::agreed_keep_alive() const {
+    const auto asked = parse_int(request_.head.headers.get(kKeepAliveHeader));
+    if (!asked) return std::chrono::seconds(0);
+    const long long most = context_.options.ping_interval.count();
+    return std::chrono::seconds(std::clamp<long long>(*asked, 1, most));
+}
+
 net::awaitable<void> Connection::serve_listener() {
     const auto match = context_.registry.find(request_.path);
     Entity* entity = match ? match->entity.get() : nullptr;
@@ -192,13 +201,15 @@ net::awaitable<void> Connection::serve_listener() {
                                     .skew = context.options.clock_skew.count()};
         return check_access(renewal, entity->options.access_rules, context.options.access_rules);
     };
-    const std::string response =
-        http::serialize(websocket::make_upgrade_response(request_.head, ""));
+    const auto keep_alive = agreed_keep_alive();
+    http::ResponseHead response = websocket::make_upgrade_response(request_.head, "");
+    if (keep_alive.count() > 0)
+        response.headers.add(kKeepAliveHeader, std::to_string(keep_alive.count()));
     net::WebSocket socket(std::move(stream_), websocket::Role::server, request_.early);
     auto channel = std::make_shared<ControlChannel>(
         std::move(socket), context_.registry, match->entity, context_.options, id,
         context_.public_authority(request_.head.headers.get("Host")), *grant,
-        std::move(check_renewal));
+        std::move(check_renewal), keep_alive);
     if (!context_.registry.add_listener(*entity, channel)) {
         stream_ = std::move(channel->stream());
         const Refusal refusal{403, "MaximumListenersPerEndpoint: The endpoint has " +
@@ -206,7 +217,7 @@ net::awaitable<void> Connection::serve_listener() {
                                        " listeners already"};
         co_return co_await refuse_listener(refusal);
     }
-    co_await channel->run(response);
+    co_await channel->run(http::serialize(response));
 }
 
 net::awaitable<void> Connection::serve_rendezvous() {

@@ -55,6 +55,7 @@ private:
     [[nodiscard]] net::awaitable<void> route();
     [[nodiscard]] net::awaitable<void> serve_websocket();
     [[nodiscard]] net::awaitable<void> serve_listener();
+    [[nodiscard]] std::chrono::seconds agreed_keep_alive() const;  ///< 0: not asked for
     [[nodiscard]] net::awaitable<void> serve_rendezvous();
     [[nodiscard]] net::awaitable<void> serve_sender();
     [[nodiscard]] net::awaitable<void> serve_management();

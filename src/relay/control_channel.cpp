@@ -6,13 +6,16 @@
 #include "hc/control_message.hpp"
 #include "hc/tracking_id.hpp"
 #include "ops/log.hpp"
+#include "relay/pending_sender.hpp"
 #include "relay/refusal.hpp"
 
 namespace hpb::relay {
 namespace {
 
 constexpr std::uint16_t kPolicyViolation = 1008;  // RFC 6455 section 7.4.1
-/// A listener that answers none of this many Pings in a row is gone.
+/// A listener that answers none of this many Pings in a row is gone: at least as many have to be
+/// out, because a process that was stopped for a while finds its timers due before it has read
+/// what arrived meanwhile.
 constexpr int kMissedPings = 3;
 constexpr std::chrono::seconds kCloseLimit{5};
 
@@ -21,7 +24,7 @@ constexpr std::chrono::seconds kCloseLimit{5};
 ControlChannel::ControlChannel(net::WebSocket socket, Registry& registry,
                                std::shared_ptr<Entity> entity, const config::RelayOptions& options,
                                std::string id, std::string host, Grant grant,
-                               TokenCheck check_token)
+                               TokenCheck check_token, std::chrono::seconds keep_alive)
     : socket_(std::move(socket)),
       registry_(registry),
       entity_(std::move(entity)),
@@ -30,6 +33,7 @@ ControlChannel::ControlChannel(net::WebSocket socket, Registry& registry,
       host_(std::move(host)),
       grant_(grant),
       check_token_(std::move(check_token)),
+      keep_alive_(keep_alive),
       ended_signal_(socket_.executor()) {}
 
 net::awaitable<void> ControlChannel::run(std::string response) {
@@ -37,16 +41,16 @@ net::awaitable<void> ControlChannel::run(std::string response) {
     // A connection that has carried nothing yet takes an answer of this size whole, or is broken.
     const auto answered = socket_.stream().try_write(as_bytes(response));
     if (!answered || *answered != response.size()) {
-        registry_.remove_listener(*entity_, *this);
         ended_ = true;
+        registry_.remove_listener(*entity_, *this);
         co_return;
     }
     ops::log_info("relay", "listener {} connected to {} ({} now)", id_, entity_->options.path,
                   registry_.listener_count(*entity_));
     net::spawn(socket_.executor(), watch(self));
     const auto result = co_await receive_all();
-    registry_.remove_listener(*entity_, *this);
     ended_ = true;
+    registry_.remove_listener(*entity_, *this);
     ended_signal_.notify_all();
     const auto& close = socket_.close_received();
     ops::log_info(
@@ -95,18 +99,33 @@ std::string ControlChannel::describe(std::string_view sentence) const {
     return std::string(sentence.substr(0, 60)) + ". TrackingId:" + hc::make_tracking_id(id_);
 }
 
+std::chrono::milliseconds ControlChannel::ping_interval() const {
+    return keep_alive_.count() > 0 ? std::chrono::milliseconds(keep_alive_) / 2
+                                   : std::chrono::milliseconds(options_.ping_interval);
+}
+
+std::chrono::milliseconds ControlChannel::longest_silence() const {
+    return keep_alive_.count() > 0 ? 2 * keep_alive_ : options_.ping_interval * kMissedPings;
+}
+
 // Pings, notices a dead listener, and ends the channel when its token has expired and the grace is
 // over.
 net::awaitable<void> ControlChannel::watch(std::shared_ptr<ControlChannel> self) {
-    auto next_ping = net::Clock::now() + self->options_.ping_interval;
-    while (!self->ended_) {
+    auto next_ping = net::Clock::now() + self->ping_interval();
+    net::Clock::time_point heard;
+    int unanswered = 0;
+    for (;;) {
         const std::int64_t left =
             self->grant_.expiry + self->options_.token_grace.count() - unix_now();
         // A token may be good for centuries; the sum must stay within the clock's range.
         const auto expiry =
             net::Clock::now() + std::chrono::seconds(std::clamp<std::int64_t>(left, 0, 86400));
-        (void)co_await self->ended_signal_.wait_until(std::min(next_ping, expiry));
-        if (self->ended_) co_return;
+        if (heard != self->socket_.last_received()) unanswered = 0;
+        heard = self->socket_.last_received();
+        const auto death = unanswered >= kMissedPings ? heard + self->longest_silence()
+                                                      : net::Clock::time_point::max();
+        (void)co_await self->ended_signal_.wait_until(std::min({next_ping, expiry, death}));
+        if (self->ended_ || self->replaced_) co_return;
         if (unix_now() >= self->grant_.expiry + self->options_.token_grace.count()) {
             self->socket_.send_close(kPolicyViolation, self->describe("The token is expired"));
             // A listener that does not answer the Close is cut.
@@ -114,26 +133,46 @@ net::awaitable<void> ControlChannel::watch(std::shared_ptr<ControlChannel> self)
             if (!self->ended_) self->socket_.interrupt();
             co_return;
         }
-        if (net::Clock::now() < next_ping) continue;
-        next_ping = net::Clock::now() + self->options_.ping_interval;
-        const auto silence = net::Clock::now() - self->socket_.last_received();
-        if (silence > self->options_.ping_interval * kMissedPings) {
+        if (heard == self->socket_.last_received() && net::Clock::now() >= death) {
             ops::log_warn("relay", "listener {} on {} answers no Ping", self->id_,
                           self->entity_->options.path);
             self->socket_.interrupt();
             co_return;
         }
+        if (net::Clock::now() < next_ping) continue;
+        next_ping = net::Clock::now() + self->ping_interval();
         self->socket_.send_ping();
+        ++unanswered;
     }
 }
 
-void ControlChannel::announce(std::string message) {
-    net::asio::post(
-        socket_.executor(), [self = shared_from_this(), message = std::move(message)]() mutable {
-            if (self->ended_ || self->queued_announcements_ >= kMaxQueuedAnnouncements) return;
-            ++self->queued_announcements_;
-            net::spawn(self->socket_.executor(), send_announcement(self, std::move(message)));
-        });
+void ControlChannel::announce(std::string message, std::shared_ptr<PendingSender> sender) {
+    net::asio::post(socket_.executor(), [self = shared_from_this(), message = std::move(message),
+                                         sender = std::move(sender)]() mutable {
+        const bool full = self->queued_announcements_ >= kMaxQueuedAnnouncements;
+        if (self->ended_ || self->replaced_ || full) return PendingSender::listener_lost(sender);
+        ++self->queued_announcements_;
+        net::spawn(self->socket_.executor(), send_announcement(self, std::move(message)));
+    });
+}
+
+void ControlChannel::replace() {
+    net::asio::post(socket_.executor(), [self = shared_from_this()] {
+        if (self->ended_ || std::exchange(self->replaced_, true)) return;
+        // Senders that had chosen this channel just before it left the registry.
+        self->registry_.remove_listener(*self->entity_, *self);
+        self->socket_.send_close(kPolicyViolation,
+                                 self->describe("The listener has another control channel"));
+        net::spawn(self->socket_.executor(), end_replaced(self));
+    });
+}
+
+// What is replaced is often a connection that carries nothing any more, so no answer is expected.
+net::awaitable<void> ControlChannel::end_replaced(std::shared_ptr<ControlChannel> self) {
+    const auto until = net::Clock::now() + kCloseLimit;
+    while (!self->ended_ && net::Clock::now() < until)
+        (void)co_await self->ended_signal_.wait_until(until);
+    if (!self->ended_) self->socket_.interrupt();
 }
 
 net::awaitable<void> ControlChannel::send_announcement(std::shared_ptr<ControlChannel> self,

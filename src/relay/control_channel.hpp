@@ -15,8 +15,8 @@ namespace hpb::relay {
 using TokenCheck = std::function<Checked<Grant>(std::string_view token)>;
 
 /// A listener's long-lived WebSocket: senders are announced on it, its token is renewed on it
-/// (docs/protocol.md, "Control channel"). Lives on the thread that accepted it; announce() and
-/// shut_down() may be called from any.
+/// (docs/protocol.md, "Control channel"). Lives on the thread that accepted it; announce(),
+/// replace() and shut_down() may be called from any.
 class ControlChannel : public std::enable_shared_from_this<ControlChannel> {
 public:
     /// Announcements that wait for a listener to read; beyond that it is passed over.
@@ -24,9 +24,11 @@ public:
     /// Longest message taken from a listener: more than any client sends here.
     static constexpr std::size_t kMaxMessage = 1024 * 1024;
 
+    /// @param keep_alive  what the answer to the upgrade agrees to (docs/protocol.md, "Keep-alive
+    /// of a control channel"); 0: nothing.
     ControlChannel(net::WebSocket socket, Registry& registry, std::shared_ptr<Entity> entity,
                    const config::RelayOptions& options, std::string id, std::string host,
-                   Grant grant, TokenCheck check_token);
+                   Grant grant, TokenCheck check_token, std::chrono::seconds keep_alive);
 
     /// The listener's sb-hc-id, as affinity headers name it.
     [[nodiscard]] const std::string& id() const { return id_; }
@@ -41,9 +43,14 @@ public:
     /// The connection, for an answer other than run()'s.
     [[nodiscard]] net::Stream& stream() { return socket_.stream(); }
 
-    /// Sends a control message. If that fails, the channel ends, and with it what waits for this
-    /// listener.
-    void announce(std::string message);
+    /// Sends a control message about `sender`, which is told that the listener is lost if the
+    /// channel has ended or does not take it (kMaxQueuedAnnouncements). If sending fails later, the
+    /// channel ends, and with it what waits for this listener.
+    void announce(std::string message, std::shared_ptr<PendingSender> sender);
+
+    /// Ends the channel because its listener has opened another one: it is asked to close, and cut
+    /// if it does not. What waits for this listener is told.
+    void replace();
 
     /// Closes the channel with a code and reason of the relay's own.
     void shut_down(std::uint16_t code, std::string reason);
@@ -52,6 +59,9 @@ private:
     static net::awaitable<void> send_announcement(std::shared_ptr<ControlChannel> self,
                                                   std::string message);
     static net::awaitable<void> watch(std::shared_ptr<ControlChannel> self);
+    static net::awaitable<void> end_replaced(std::shared_ptr<ControlChannel> self);
+    [[nodiscard]] std::chrono::milliseconds ping_interval() const;
+    [[nodiscard]] std::chrono::milliseconds longest_silence() const;
     [[nodiscard]] net::awaitable<Result<void>> receive_all();
     void on_message(const std::string& text);
     void renew(const std::string& token);
@@ -65,8 +75,10 @@ private:
     std::string host_;
     Grant grant_;
     TokenCheck check_token_;
+    std::chrono::seconds keep_alive_;
     net::Signal ended_signal_;
     bool ended_ = false;
+    bool replaced_ = false;
     std::size_t queued_announcements_ = 0;
 };
 

@@ -49,25 +49,46 @@ std::optional<EntityMatch> Registry::find(std::string_view path) const {
 }
 
 bool Registry::add_listener(Entity& entity, std::shared_ptr<ControlChannel> listener) {
-    const std::lock_guard lock(mutex_);
-    if (entity.listeners.size() >= options_.max_listeners) return false;
-    entity.listeners.push_back(std::move(listener));
+    std::shared_ptr<ControlChannel> old;
+    Senders left_alone;
+    {
+        const std::lock_guard lock(mutex_);
+        auto& listeners = entity.listeners;
+        const auto same = std::find_if(listeners.begin(), listeners.end(), [&](const auto& one) {
+            return iequals(one->id(), listener->id());
+        });
+        if (same != listeners.end()) {
+            old = std::exchange(*same, std::move(listener));
+            left_alone = take_pending_of(*old);
+        } else {
+            if (listeners.size() >= options_.max_listeners) return false;
+            listeners.push_back(std::move(listener));
+        }
+    }
+    if (old) old->replace();
+    for (const auto& sender : left_alone) PendingSender::listener_lost(sender);
     return true;
 }
 
+Registry::Senders Registry::take_pending_of(const ControlChannel& listener) {
+    Senders taken;
+    for (auto it = pending_.begin(); it != pending_.end();) {
+        if (it->second.listener == &listener) {
+            taken.push_back(std::move(it->second.sender));
+            it = pending_.erase(it);
+        } else {
+            ++it;
+        }
+    }
+    return taken;
+}
+
 void Registry::remove_listener(Entity& entity, const ControlChannel& listener) {
-    std::vector<std::shared_ptr<PendingSender>> left_alone;
+    Senders left_alone;
     {
         const std::lock_guard lock(mutex_);
         std::erase_if(entity.listeners, [&](const auto& one) { return one.get() == &listener; });
-        for (auto it = pending_.begin(); it != pending_.end();) {
-            if (it->second.listener == &listener) {
-                left_alone.push_back(std::move(it->second.sender));
-                it = pending_.erase(it);
-            } else {
-                ++it;
-            }
-        }
+        left_alone = take_pending_of(listener);
     }
     for (const auto& sender : left_alone) PendingSender::listener_lost(sender);
 }
@@ -87,18 +108,25 @@ std::vector<std::shared_ptr<ControlChannel>> Registry::all_listeners() const {
 }
 
 Checked<std::shared_ptr<ControlChannel>> Registry::pick_listener(const Entity& entity,
-                                                                 const Affinity& affinity) {
+                                                                 const Affinity& affinity,
+                                                                 const Listeners& passed_over) {
     const std::lock_guard lock(mutex_);
-    std::vector<std::shared_ptr<ControlChannel>> candidates;
+    Listeners candidates;
+    bool tried = false;
     for (const auto& listener : entity.listeners) {
         if (!affinity.allowed.empty() && !names(affinity.allowed, listener->id())) continue;
         if (names(affinity.disallowed, listener->id())) continue;
+        if (std::find(passed_over.begin(), passed_over.end(), listener) != passed_over.end()) {
+            tried = true;
+            continue;
+        }
         candidates.push_back(listener);
     }
     if (!candidates.empty()) {
         std::uniform_int_distribution<std::size_t> any(0, candidates.size() - 1);
         return candidates[any(random_)];
     }
+    if (tried) return Refusal{503, "The connected listeners do not take their announcements"};
     if (entity.listeners.empty()) {
         return Refusal{404, "There are no listeners connected for the endpoint"};
     }

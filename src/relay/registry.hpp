@@ -54,7 +54,8 @@ public:
     /// none.
     [[nodiscard]] std::optional<EntityMatch> find(std::string_view path) const;
 
-    /// @return false if the entity has max_listeners already.
+    /// A listener of the same id (without regard to case) is replaced: removed, ended, and the
+    /// senders that wait for it are told. @return false if the entity has max_listeners already.
     [[nodiscard]] bool add_listener(Entity& entity, std::shared_ptr<ControlChannel> listener);
     /// Also tells the senders that wait for this listener.
     void remove_listener(Entity& entity, const ControlChannel& listener);
@@ -62,10 +63,12 @@ public:
     /// Every control channel, for an orderly stop.
     [[nodiscard]] std::vector<std::shared_ptr<ControlChannel>> all_listeners() const;
 
+    using Listeners = std::vector<std::shared_ptr<ControlChannel>>;
     /// A random one of the entity's listeners that the sender accepts; 404 in words if there is
     /// none.
-    [[nodiscard]] Checked<std::shared_ptr<ControlChannel>> pick_listener(const Entity& entity,
-                                                                         const Affinity& affinity);
+    /// @param passed_over  what was tried for this sender; 503 if nothing else is left.
+    [[nodiscard]] Checked<std::shared_ptr<ControlChannel>> pick_listener(
+        const Entity& entity, const Affinity& affinity, const Listeners& passed_over);
 
     /// Makes `sender` known under a new one-time key. @return nullopt at max_pending_senders.
     [[nodiscard]] std::optional<std::string> add_pending(std::shared_ptr<PendingSender> sender,
@@ -74,6 +77,9 @@ public:
     [[nodiscard]] std::shared_ptr<PendingSender> take_pending(std::string_view key);
 
 private:
+    using Senders = std::vector<std::shared_ptr<PendingSender>>;
+    [[nodiscard]] Senders take_pending_of(const ControlChannel& listener);  // under the mutex
+
     struct Pending {
         std::shared_ptr<PendingSender> sender;
         const ControlChannel* listener;  // identity only

@@ -90,9 +90,11 @@ net::awaitable<SenderRequest::Settled> SenderRequest::find_listener(
     std::shared_ptr<Entity> entity) {
     const auto executor = connection_.stream().executor();
     auto& registry = connection_.context().registry;
-    // Another listener is tried when the chosen one is lost; each is passed over once at most.
+    // Another listener is tried when the chosen one is lost or takes no announcement. They are held
+    // here, so that none is mistaken for another one at the same address.
+    Registry::Listeners passed_over;
     for (std::size_t attempt = 0; attempt <= options_.max_listeners; ++attempt) {
-        auto listener = registry.pick_listener(*entity, affinity_);
+        auto listener = registry.pick_listener(*entity, affinity_, passed_over);
         if (!listener) co_return Settled(listener.error());
         auto sender = std::make_shared<PendingSender>(executor);
         const auto key = registry.add_pending(sender, **listener);
@@ -104,7 +106,7 @@ net::awaitable<SenderRequest::Settled> SenderRequest::find_listener(
         }
         auto watch = std::make_shared<Watch>(connection_.stream());
         net::spawn(executor, watch_connection(watch, sender));
-        (*listener)->announce(std::move(*announcement));
+        (*listener)->announce(std::move(*announcement), sender);
 
         PendingSender::Outcome outcome = co_await wait_for(*sender, *watch);
         (void)registry.take_pending(*key);  // the address is good for nothing from here on
@@ -119,6 +121,7 @@ net::awaitable<SenderRequest::Settled> SenderRequest::find_listener(
             co_return Settled(Refusal{rejection->status, printable(rejection->description)});
         }
         if (outcome.index() == 0) break;
+        passed_over.push_back(std::move(*listener));
     }
     co_return Settled(Refusal{
         404, "None of the connected listeners accepted the connection within the allowed timeout"});

@@ -24,7 +24,7 @@ protected:
         const auto entity = registry_->find("hyco")->entity;
         net::WebSocket socket(net::Stream(net::tcp::socket(context_)), websocket::Role::server, {});
         return std::make_shared<ControlChannel>(std::move(socket), *registry_, entity, options_, id,
-                                                "host", Grant{}, nullptr);
+                                                "host", Grant{}, nullptr, std::chrono::seconds(0));
     }
 
     std::string found(std::string_view path) {
@@ -60,17 +60,17 @@ TEST_F(RegistryTest, NoMoreListenersThanAllowedUntilOneLeaves) {
 
 TEST_F(RegistryTest, ListenersShareTheWorkAndAffinityIsObeyed) {
     auto& entity = *registry_->find("hyco")->entity;
-    EXPECT_EQ(registry_->pick_listener(entity, {}).error().status, 404u);
+    EXPECT_EQ(registry_->pick_listener(entity, {}, {}).error().status, 404u);
     ASSERT_TRUE(registry_->add_listener(entity, listener("a")));
     ASSERT_TRUE(registry_->add_listener(entity, listener("b")));
     std::map<std::string, int> picked;
-    for (int i = 0; i < 200; ++i) ++picked[registry_->pick_listener(entity, {}).value()->id()];
+    for (int i = 0; i < 200; ++i) ++picked[registry_->pick_listener(entity, {}, {}).value()->id()];
     EXPECT_GT(picked["a"], 40);
     EXPECT_GT(picked["b"], 40);
-    EXPECT_EQ(registry_->pick_listener(entity, {{"B"}, {}}).value()->id(), "b");
-    EXPECT_EQ(registry_->pick_listener(entity, {{}, {"b"}}).value()->id(), "a");
+    EXPECT_EQ(registry_->pick_listener(entity, {{"B"}, {}}, {}).value()->id(), "b");
+    EXPECT_EQ(registry_->pick_listener(entity, {{}, {"b"}}, {}).value()->id(), "a");
     EXPECT_NE(
-        registry_->pick_listener(entity, {{"x"}, {}}).error().sentence.find("AllowedListeners"),
+        registry_->pick_listener(entity, {{"x"}, {}}, {}).error().sentence.find("AllowedListeners"),
         std::string::npos);
 }
 
