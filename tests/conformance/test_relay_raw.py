@@ -84,6 +84,23 @@ async def test_101_of_sender_and_rendezvous_carry_the_listeners_choice_of_protoc
     await listener.close()
 
 
+@pytest.mark.parametrize("lines", [["hpb.v1, hpb.v2"], ["hpb.v1", "hpb.v2"]], ids=["one header", "two headers"])
+@pytest.mark.parametrize("choice", ["hpb.v2", "hpb.v1", None])
+@asynctest()
+async def test_the_listener_sees_every_offered_protocol_and_its_choice_is_the_senders_answer(relay, lines, choice):
+    listener = await relayclient.Listener.open(relay)
+    dialling = asyncio.create_task(relayclient.send(relay, headers=[("Sec-WebSocket-Protocol", it) for it in lines]))
+    request = await within(listener.next_accept())
+    assert request["connectHeaders"]["Sec-WebSocket-Protocol"] == "hpb.v1, hpb.v2"
+    accepted = await within(listener.rendezvous(request, protocols=choice))
+    sender = await within(dialling)
+    for end in (accepted, sender):
+        assert end.head.all("Sec-WebSocket-Protocol") == ([choice] if choice else [])
+    await sender.send(b"goes through")
+    assert (await within(accepted.receive())).payload == b"goes through"
+    await listener.close()
+
+
 @asynctest()
 async def test_sender_is_answered_only_when_the_listener_has_come(relay):
     listener = await relayclient.Listener.open(relay)
@@ -311,6 +328,124 @@ async def test_two_listeners_both_get_work_and_affinity_is_obeyed(relay):
         task.cancel()
     for listener in listeners:
         await listener.close()
+
+
+async def keeping_alive(relay, seconds):
+    """The control channel of a listener that asks for a keep-alive."""
+    return await within(ws.connect(
+        relay.host, relay.port, relayclient.target("simple", "listen"), relay.ca,
+        [*relayclient.authorization(relay.token()), ("Hpb-Keep-Alive", str(seconds))]))
+
+
+@pytest.mark.parametrize("asked, agreed", [
+    ("5", ["5"]), ("30", ["30"]), ("31", ["30"]), ("9" * 15, ["30"]), ("0", ["1"]), ("-3", ["1"]), ("", []),
+    ("five", []), ("5.0", []), ("9" * 30, [])])
+@asynctest()
+async def test_a_keep_alive_is_agreed_on_within_the_relays_limits(relay, asked, agreed):
+    control = await keeping_alive(relay, asked)
+    assert control.head.all("Hpb-Keep-Alive") == agreed
+    control.abort()
+
+
+@asynctest()
+async def test_a_listener_with_a_keep_alive_is_pinged_twice_in_it_and_cut_after_two_of_silence(bench):
+    relay = bench.relay(options=bench.relay_options(PingIntervalSeconds=20))
+    listener = relayclient.Listener(relay, await keeping_alive(relay, 1))
+    began = time.monotonic()
+    await until(lambda: listener.control.pings >= 8, 10, "Pings")
+    assert time.monotonic() - began > 3.5, "eight half intervals"
+    assert listener.closed is None
+    listener.control.answer_pings = False
+    began = time.monotonic()
+    await until(lambda: listener.closed is not None, 5, "the end of a silent listener")
+    assert isinstance(listener.closed, ws.ConnectionLost) and time.monotonic() - began > 1.4
+    await refused(relayclient.send(relay), 404, "There are no listeners")
+
+
+@asynctest()
+async def test_without_the_header_nothing_is_agreed_on_and_pings_keep_their_own_pace(relay):
+    listener = await within(relayclient.Listener.open(relay))
+    assert listener.control.head.get("Hpb-Keep-Alive") is None
+    listener.control.answer_pings = False
+    await stays(lambda: listener.closed is None and listener.control.pings == 0, 3, "left alone")
+    await listener.close()
+
+
+@asynctest()
+async def test_a_listener_that_registers_again_takes_its_own_place_and_the_senders_that_wait(relay):
+    identity = str(uuid.uuid4())
+    elsewhere = await within(relayclient.Listener.open(relay, "other", identity=identity))
+    old = await within(relayclient.Listener.open(relay, identity=identity))
+    before, accepted, _ = await within(relayclient.pair(relay, old))
+    dialling = asyncio.create_task(relayclient.send(relay))
+    stale = await within(old.next_accept())
+    await refused(relayclient.Listener.open(  # only who may listen
+        relay, identity=identity, token=relay.token(rule="send", key=product.SEND_KEY)), 403)
+    await stays(lambda: old.closed is None, 0.2, "a refused listener replaces nobody")
+
+    new = await within(relayclient.Listener.open(relay, identity=identity.upper()))
+    request = await within(new.next_accept(), 3)
+    with pytest.raises(ws.HandshakeError) as gone:
+        await within(old.rendezvous(stale))
+    assert gone.value.status == 403, "the address of the first announcement"
+    await within(new.rendezvous(request))
+    await within(dialling)
+    await until(lambda: old.closed is not None, 3, "the old control channel's end")
+    assert isinstance(old.closed, ws.Message) and old.closed.code == 1008, old.closed
+    for _ in range(5):
+        sender, _, _ = await within(relayclient.pair(relay, new))
+        sender.abort()
+    await before.send(b"still")
+    assert (await within(accepted.receive())).payload == b"still"
+    assert elsewhere.closed is None and new.closed is None
+    await elsewhere.close()
+    await new.close()
+
+
+@asynctest()
+async def test_a_replaced_control_channel_that_is_dead_is_cut_and_takes_no_place(bench):
+    relay = bench.relay(options=bench.relay_options(MaxListeners=1))
+    identity = str(uuid.uuid4())
+    old = await within(relayclient.Listener.open(relay, identity=identity))
+    old._reader.cancel()  # reads nothing and answers nothing from now on
+    for _ in range(3):
+        new = await within(relayclient.Listener.open(relay, identity=identity))
+    assert (await within(old.control.receive())).code == 1008
+    await ended_without_close(old.control)
+    sender, _, _ = await within(relayclient.pair(relay, new))
+    sender.abort()
+    await new.close()
+
+
+@asynctest(120)
+async def test_a_listener_that_does_not_read_is_passed_over_at_once(relay):
+    identity = str(uuid.uuid4())
+    deaf = await within(ws.connect(
+        relay.host, relay.port, relayclient.target("simple", "listen", identity=identity), relay.ca,
+        relayclient.authorization(relay.token()), receive_buffer=4096, limit=1024))
+    only_it = [("Microsoft-Relay-AllowedListeners", identity), ("X-Much", "x" * 28000)]
+    waiting, refusals = [], []
+
+    def ended(task):
+        if not task.cancelled() and isinstance(task.exception(), ws.HandshakeError):
+            refusals.append(task.exception().status)
+
+    while not refusals and len(waiting) < 2000:
+        batch = [asyncio.create_task(relayclient.send(relay, headers=only_it)) for _ in range(20)]
+        for task in batch:
+            task.add_done_callback(ended)
+        waiting += batch
+        await stays(lambda: True, 0.05, "a moment for them")
+    assert refusals and set(refusals) == {503}, f"{len(waiting)} senders, {refusals}"
+    other = await within(relayclient.Listener.open(relay))
+    for _ in range(10):  # half of them are announced to the deaf one first
+        sender, _, _ = await within(relayclient.pair(relay, other), 3)
+        sender.abort()
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    deaf.reset()
+    await other.close()
 
 
 @pytest.mark.parametrize("garbage", [

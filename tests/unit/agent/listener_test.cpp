@@ -57,7 +57,8 @@ protected:
     }
 
     /// The next request; granted if `status` is 101, else refused.
-    awaitable<Visit> visit(unsigned status) {
+    /// @param keep_alive  what the relay agrees to, if not "".
+    awaitable<Visit> visit(unsigned status, std::string keep_alive = "") {
         net::Stream stream = co_await accept(relay);
         http::RequestParser parser(64 * 1024);
         std::array<std::byte, 4096> buffer{};
@@ -73,6 +74,7 @@ protected:
         response.status = status;
         response.reason = "as told";
         if (status == 101) response = websocket::make_upgrade_response(seen.request, "");
+        if (!keep_alive.empty()) response.headers.add("Hpb-Keep-Alive", keep_alive);
         const std::string head = http::serialize(response);
         EXPECT_TRUE(co_await write(stream, head));
         if (status == 101)
@@ -105,6 +107,9 @@ protected:
     awaitable<void> turns_away();
     awaitable<void> comes_back();
     awaitable<void> gives_up();
+    awaitable<void> notices_silence();
+    awaitable<void> stays_while_pings_come();
+    awaitable<void> gives_up_an_attempt();
 };
 
 awaitable<void> ListenerTest::registers_and_serves() {
@@ -176,6 +181,55 @@ awaitable<void> ListenerTest::comes_back() {
 
 TEST_F(ListenerTest, ComesBackWheneverItIsLost) {
     run(comes_back());
+}
+
+awaitable<void> ListenerTest::notices_silence() {
+    Visit first = co_await visit(101, "1");
+    EXPECT_EQ(first.request.headers.get("Hpb-Keep-Alive"), "1");
+    const auto began = net::Clock::now();
+    const Visit again = co_await visit(101);
+    const auto gone = net::Clock::now() - began;
+    EXPECT_GE(gone, 2s);
+    EXPECT_LT(gone, 4s);
+    EXPECT_EQ(again.request.target, first.request.target) << "the same listener, for the relay";
+}
+
+TEST_F(ListenerTest, TakesASilentRelayForLostIfAKeepAliveWasAgreedOn) {
+    options.session.keep_alive = 1s;
+    run(notices_silence());
+}
+
+awaitable<void> ListenerTest::stays_while_pings_come() {
+    Visit control = co_await visit(101, "1");
+    const auto until = net::Clock::now() + 3500ms;
+    net::asio::steady_timer tick(pool.first());
+    while (net::Clock::now() < until) {
+        control.websocket->send_ping();
+        tick.expires_after(500ms);
+        co_await tick.async_wait(net::kAsTuple);
+    }
+    co_await say(*control.websocket, accept_message());
+    const Visit rendezvous = co_await visit(101);
+    EXPECT_THAT(rendezvous.request.target, HasSubstr("sb-hc-action=accept"));
+}
+
+TEST_F(ListenerTest, StaysWhilePingsCome) {
+    options.session.keep_alive = 1s;
+    run(stays_while_pings_come());
+}
+
+awaitable<void> ListenerTest::gives_up_an_attempt() {
+    const net::Stream swallowed = co_await accept(relay);
+    const auto began = net::Clock::now();
+    const Visit again = co_await visit(101);
+    const auto waited = net::Clock::now() - began;
+    EXPECT_TRUE(again.websocket);
+    EXPECT_GE(waited, 4900ms);
+    EXPECT_LT(waited, 8s);
+}
+
+TEST_F(ListenerTest, GivesUpAnAttemptThatThePathHasSwallowed) {
+    run(gives_up_an_attempt());
 }
 
 awaitable<void> ListenerTest::gives_up() {

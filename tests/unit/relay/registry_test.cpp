@@ -86,6 +86,56 @@ TEST_F(RegistryTest, ARendezvousKeyIsGoodOnceAndPendingSendersAreBounded) {
     EXPECT_EQ(registry_->take_pending("made up"), nullptr);
 }
 
+TEST_F(RegistryTest, AListenerThatRegistersAgainTakesItsOwnPlace) {
+    auto& entity = *registry_->find("hyco")->entity;
+    const auto old = listener("abc");
+    ASSERT_TRUE(registry_->add_listener(entity, old));
+    ASSERT_TRUE(registry_->add_listener(entity, listener("b")));
+    const auto waiting = std::make_shared<PendingSender>(context_.get_executor());
+    const auto key = registry_->add_pending(waiting, *old);
+    const auto again = listener("ABC");
+    EXPECT_TRUE(registry_->add_listener(entity, again)) << "not one more";
+    EXPECT_EQ(registry_->listener_count(entity), 2);
+    EXPECT_EQ(registry_->pick_listener(entity, {{"abc"}, {}}, {}).value(), again);
+    EXPECT_EQ(registry_->take_pending(*key), nullptr);
+
+    // Had chosen the old one before, and announces itself only now.
+    const auto late = std::make_shared<PendingSender>(context_.get_executor());
+    ASSERT_TRUE(registry_->add_pending(late, *old));
+    const auto later = std::make_shared<PendingSender>(context_.get_executor());
+    context_.poll();
+    EXPECT_TRUE(std::holds_alternative<ListenerLost>(waiting->outcome()));
+    EXPECT_TRUE(std::holds_alternative<ListenerLost>(late->outcome()));
+    old->announce("{}", later);
+    context_.restart();
+    context_.poll();
+    EXPECT_TRUE(std::holds_alternative<ListenerLost>(later->outcome()));
+    registry_->remove_listener(entity, *old);
+    EXPECT_EQ(registry_->listener_count(entity), 2) << "the old one's end is not the new one's";
+}
+
+TEST_F(RegistryTest, AnotherEntitysListenerOfThatIdIsSomebodyElse) {
+    ASSERT_TRUE(registry_->add_listener(*registry_->find("hyco")->entity, listener("a")));
+    ASSERT_TRUE(registry_->add_listener(*registry_->find("team/app")->entity, listener("a")));
+    EXPECT_EQ(registry_->listener_count(*registry_->find("hyco")->entity), 1);
+    EXPECT_EQ(registry_->listener_count(*registry_->find("team/app")->entity), 1);
+}
+
+TEST_F(RegistryTest, WhoWasPassedOverIsNotPickedAgain) {
+    auto& entity = *registry_->find("hyco")->entity;
+    const auto full = listener("a");
+    const auto other = listener("b");
+    ASSERT_TRUE(registry_->add_listener(entity, full));
+    ASSERT_TRUE(registry_->add_listener(entity, other));
+    for (int i = 0; i < 100; ++i)
+        EXPECT_EQ(registry_->pick_listener(entity, {}, {full}).value(), other);
+    EXPECT_EQ(registry_->pick_listener(entity, {}, {full, other}).error().status, 503u);
+    EXPECT_EQ(registry_->pick_listener(entity, {{"x"}, {}}, {full}).error().status, 404u);
+    registry_->remove_listener(entity, *full);
+    registry_->remove_listener(entity, *other);
+    EXPECT_EQ(registry_->pick_listener(entity, {}, {full, other}).error().status, 404u);
+}
+
 TEST_F(RegistryTest, SendersThatWaitForALostListenerAreTold) {
     auto& entity = *registry_->find("hyco")->entity;
     const auto lost = listener("a");
