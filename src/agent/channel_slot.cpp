@@ -18,15 +18,16 @@ void reset(net::Stream application) {
 
 ChannelSlot::ChannelSlot(const net::asio::any_io_executor& executor,
                          std::shared_ptr<const ClientContext> context, Mapping mapping,
-                         std::shared_ptr<MappingNotes> notes)
+                         std::shared_ptr<MappingNotes> notes, OnV2 on_v2)
     : executor_(executor),
       context_(std::move(context)),
       mapping_(std::move(mapping)),
-      notes_(std::move(notes)) {}
+      notes_(std::move(notes)),
+      on_v2_(std::move(on_v2)) {}
 
 void ChannelSlot::take(net::Stream application, Quota::Ticket ticket) {
     if (stopping_) return reset(std::move(application));
-    Waiting waiting{std::move(application), std::move(ticket)};
+    Application waiting{std::move(application), std::move(ticket)};
     if (mapping_.ttl.count() <= 0) {
         net::spawn(executor_, dial_own(shared_from_this(), std::move(waiting)));
         return;
@@ -38,6 +39,20 @@ void ChannelSlot::take(net::Stream application, Quota::Ticket ticket) {
     }
     waiting_.push_back(std::move(waiting));
     if (!std::exchange(dialing_, true)) net::spawn(executor_, dial_shared(shared_from_this()));
+}
+
+void ChannelSlot::adopt(net::WebSocket websocket, net::Stream application, Quota::Ticket ticket) {
+    if (stopping_) return reset(std::move(application));
+    Application waiting{std::move(application), std::move(ticket)};
+    if (mapping_.ttl.count() <= 0) {
+        net::spawn(executor_,
+                   adopt_own(shared_from_this(), std::move(websocket), std::move(waiting)));
+        return;
+    }
+    waiting_.push_back(std::move(waiting));
+    drop_ended_channel(net::Clock::now());
+    if (std::exchange(dialing_, true)) return;  // the one that is on its way will do
+    net::spawn(executor_, adopt_shared(shared_from_this(), std::move(websocket)));
 }
 
 void ChannelSlot::drop_ended_channel(net::Clock::time_point now) {
@@ -53,51 +68,89 @@ void ChannelSlot::drop_ended_channel(net::Clock::time_point now) {
 }
 
 net::awaitable<void> ChannelSlot::dial_shared(std::shared_ptr<ChannelSlot> self) {
-    auto websocket = co_await self->open();
-    self->dialing_ = false;
-    auto waiting = std::exchange(self->waiting_, {});
-    const auto channel =
-        websocket && !self->stopping_ ? self->begin(std::move(*websocket)) : nullptr;
+    self->use_shared(co_await self->open());
+}
+
+net::awaitable<void> ChannelSlot::adopt_shared(std::shared_ptr<ChannelSlot> self,
+                                               net::WebSocket websocket) {
+    const auto sent = co_await self->send_preamble(websocket);
+    self->use_shared(sent ? Result<net::WebSocket>(std::move(websocket)) : sent.error());
+}
+
+net::awaitable<void> ChannelSlot::dial_own(std::shared_ptr<ChannelSlot> self,
+                                           Application application) {
+    self->use_own(co_await self->open(), std::move(application));
+}
+
+net::awaitable<void> ChannelSlot::adopt_own(std::shared_ptr<ChannelSlot> self,
+                                            net::WebSocket websocket, Application application) {
+    const auto sent = co_await self->send_preamble(websocket);
+    self->use_own(sent ? Result<net::WebSocket>(std::move(websocket)) : sent.error(),
+                  std::move(application));
+}
+
+void ChannelSlot::use_shared(Result<net::WebSocket> websocket) {
+    dialing_ = false;
+    auto waiting = std::exchange(waiting_, {});
+    if (!websocket && websocket.error().code() == make_error_code(errc::not_permitted))
+        return give_back(std::move(waiting));
+    const auto channel = websocket && !stopping_ ? begin(std::move(*websocket)) : nullptr;
     if (channel) {
-        self->channel_ = channel;
-        self->expires_ = net::Clock::now() + self->mapping_.ttl;
+        channel_ = channel;
+        expires_ = net::Clock::now() + mapping_.ttl;
     }
     for (auto& each : waiting) {
         if (channel) {
-            self->add(*channel, std::move(each));
+            add(*channel, std::move(each));
         } else {
-            reset(std::move(each.application));
+            reset(std::move(each.socket));
         }
     }
 }
 
-net::awaitable<void> ChannelSlot::dial_own(std::shared_ptr<ChannelSlot> self, Waiting waiting) {
-    auto websocket = co_await self->open();
-    const auto channel =
-        websocket && !self->stopping_ ? self->begin(std::move(*websocket)) : nullptr;
-    if (!channel) {
-        reset(std::move(waiting.application));
-        co_return;
+void ChannelSlot::use_own(Result<net::WebSocket> websocket, Application application) {
+    if (!websocket && websocket.error().code() == make_error_code(errc::not_permitted)) {
+        std::vector<Application> applications;
+        applications.push_back(std::move(application));
+        return give_back(std::move(applications));
     }
-    self->add(*channel, std::move(waiting));
+    const auto channel = websocket && !stopping_ ? begin(std::move(*websocket)) : nullptr;
+    if (!channel) return reset(std::move(application.socket));
+    add(*channel, std::move(application));
     channel->retire();
 }
 
+void ChannelSlot::give_back(std::vector<Application> applications) {
+    std::vector<Waiting> waiting;
+    for (auto& each : applications)
+        waiting.push_back({each.socket.detach(), std::move(each.ticket)});
+    on_v2_(std::move(waiting));
+}
+
+/// @return not_permitted if the service agent has chosen v2.
 net::awaitable<Result<net::WebSocket>> ChannelSlot::open() {
-    auto channel = co_await context_->dialer->connect(mapping_.entity, {});
-    Result<net::WebSocket> websocket =
-        channel ? Result<net::WebSocket>(std::move(channel->websocket)) : channel.error();
-    if (websocket) {
-        const auto preamble = v1::encode_preamble(mapping_.key);
-        const auto sent = co_await websocket->send(websocket::Opcode::binary, preamble);
-        if (!sent) websocket = Error(relay_errc::unreachable, sent.error().message());
+    auto channel = co_await context_->dialer->connect(
+        mapping_.entity, {.subprotocols = context_->offered_protocols()});
+    if (!channel) {
+        on_dial_failed(channel.error());
+        co_return channel.error();
     }
-    if (websocket) {
-        on_dialled();
-    } else {
-        on_dial_failed(websocket.error());
+    if (channel->subprotocol == kProtocolV2) co_return Error(errc::not_permitted);
+    const auto sent = co_await send_preamble(channel->websocket);
+    if (!sent) co_return sent.error();
+    co_return std::move(channel->websocket);
+}
+
+net::awaitable<Result<void>> ChannelSlot::send_preamble(net::WebSocket& websocket) {
+    const auto preamble = v1::encode_preamble(mapping_.key);
+    const auto sent = co_await websocket.send(websocket::Opcode::binary, preamble);
+    if (!sent) {
+        const Error error(relay_errc::unreachable, sent.error().message());
+        on_dial_failed(error);
+        co_return error;
     }
-    co_return std::move(websocket);
+    on_dialled();
+    co_return Result<void>();
 }
 
 std::shared_ptr<ClientChannel> ChannelSlot::begin(net::WebSocket websocket) {
@@ -111,8 +164,8 @@ std::shared_ptr<ClientChannel> ChannelSlot::begin(net::WebSocket websocket) {
     return channel;
 }
 
-void ChannelSlot::add(ClientChannel& channel, Waiting waiting) {
-    channel.add(std::move(waiting.application), std::move(waiting.ticket));
+void ChannelSlot::add(ClientChannel& channel, Application application) {
+    channel.add(std::move(application.socket), std::move(application.ticket));
 }
 
 void ChannelSlot::on_dialled() {
@@ -135,7 +188,7 @@ void ChannelSlot::on_dial_failed(const Error& error) {
 void ChannelSlot::stop() {
     stopping_ = true;
     channel_.reset();
-    for (auto& each : std::exchange(waiting_, {})) reset(std::move(each.application));
+    for (auto& each : std::exchange(waiting_, {})) reset(std::move(each.socket));
 }
 
 }  // namespace hpb::agent

@@ -1,34 +1,18 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
-#include "agent/channel_registry.hpp"
 #include "agent/client_channel.hpp"
-#include "agent/quota.hpp"
-#include "agent/relay_dialer.hpp"
-#include "config/agent_options.hpp"
+#include "agent/client_context.hpp"
 
 namespace hpb::agent {
 
-/// What all parts of a client agent share. Immutable, or safe from any thread by itself.
-struct ClientContext {
-    ClientContext(config::ClientOptions client_options,
-                  std::shared_ptr<const RelayDialer> relay_dialer)
-        : options(std::move(client_options)),
-          dialer(std::move(relay_dialer)),
-          registry(std::make_shared<ChannelRegistry>()),
-          connections(std::make_shared<Quota>(options.max_connections)) {}
-
-    const config::ClientOptions options;
-    const std::shared_ptr<const RelayDialer> dialer;
-    const std::shared_ptr<ChannelRegistry> registry;
-    const std::shared_ptr<Quota> connections;
-};
-
 /// One of a mapping's RelayChannelCount places for a channel, on one thread: takes the connections
 /// that fall to it, dials when there is no channel, and replaces the channel when its time is over
-/// (docs/configuration.md, "RelayConnectionTtlSeconds"). Bounded by the quota of connections.
+/// (docs/configuration.md, "RelayConnectionTtlSeconds"). Bounded by the quota of connections. v1
+/// only: when a service agent answers that has learnt v2, the connections go back to the Bridge.
 class ChannelSlot : public std::enable_shared_from_this<ChannelSlot> {
 public:
     /// A channel is replaced before its TTL when this many of its connections have ended, because
@@ -41,28 +25,48 @@ public:
         std::chrono::seconds ttl{300};  ///< 0 or less: a channel for each connection
     };
 
+    /// An application that waits for a channel, on its way between threads.
+    struct Waiting {
+        net::Stream::Detached application;
+        Quota::Ticket ticket;
+    };
+    /// Takes connections back because the service agent speaks v2. Called on the slot's thread.
+    using OnV2 = std::function<void(std::vector<Waiting>)>;
+
     ChannelSlot(const net::asio::any_io_executor& executor,
                 std::shared_ptr<const ClientContext> context, Mapping mapping,
-                std::shared_ptr<MappingNotes> notes);
+                std::shared_ptr<MappingNotes> notes, OnV2 on_v2);
 
     [[nodiscard]] const net::asio::any_io_executor& executor() const { return executor_; }
 
     /// Takes over an application's connection. On the slot's thread.
     void take(net::Stream application, Quota::Ticket ticket);
+    /// Begins with a channel that was dialled elsewhere, on the slot's thread, before it has a
+    /// channel. Without shared channels, `application` is what it is for.
+    void adopt(net::WebSocket websocket, net::Stream application, Quota::Ticket ticket);
     /// Takes no more connections. On the slot's thread; channels are ended by their registry.
     void stop();
 
 private:
-    struct Waiting {
-        net::Stream application;
+    struct Application {
+        net::Stream socket;
         Quota::Ticket ticket;
     };
 
     static net::awaitable<void> dial_shared(std::shared_ptr<ChannelSlot> self);
-    static net::awaitable<void> dial_own(std::shared_ptr<ChannelSlot> self, Waiting waiting);
+    static net::awaitable<void> dial_own(std::shared_ptr<ChannelSlot> self,
+                                         Application application);
+    static net::awaitable<void> adopt_shared(std::shared_ptr<ChannelSlot> self,
+                                             net::WebSocket websocket);
+    static net::awaitable<void> adopt_own(std::shared_ptr<ChannelSlot> self,
+                                          net::WebSocket websocket, Application application);
     [[nodiscard]] net::awaitable<Result<net::WebSocket>> open();
+    [[nodiscard]] net::awaitable<Result<void>> send_preamble(net::WebSocket& websocket);
+    void use_shared(Result<net::WebSocket> websocket);
+    void use_own(Result<net::WebSocket> websocket, Application application);
+    void give_back(std::vector<Application> applications);
     [[nodiscard]] std::shared_ptr<ClientChannel> begin(net::WebSocket websocket);
-    void add(ClientChannel& channel, Waiting waiting);
+    void add(ClientChannel& channel, Application application);
     void drop_ended_channel(net::Clock::time_point now);
     void on_dialled();
     void on_dial_failed(const Error& error);
@@ -73,7 +77,8 @@ private:
     std::shared_ptr<MappingNotes> notes_;
     std::shared_ptr<ClientChannel> channel_;
     net::Clock::time_point expires_;
-    std::vector<Waiting> waiting_;
+    std::vector<Application> waiting_;
+    OnV2 on_v2_;
     bool dialing_ = false;
     bool stopping_ = false;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/negotiation.hpp"
 #include "crypto/crypto.hpp"
 #include "hc/tracking_id.hpp"
 #include "ops/log.hpp"
@@ -64,6 +65,7 @@ Listener::Listener(const net::asio::any_io_executor& executor,
       events_(std::move(events)),
       wake_(executor),
       id_(hc::make_guid()),
+      sessions_(std::make_shared<SessionHost>(executor, context_, id_)),
       answers_(std::make_shared<Quota>(kMaxPendingAnswers)),
       patience_(context_->options.session.keep_alive) {}
 
@@ -82,6 +84,7 @@ net::awaitable<void> Listener::run(std::shared_ptr<Listener> self) {
 
 void Listener::stop() {
     stopping_ = true;
+    sessions_->stop();
     wake_.notify_all();
     if (!control_) return;
     control_->websocket.send_close(kNormalClosure, "the agent stops");
@@ -220,17 +223,32 @@ void Listener::on_message(const std::shared_ptr<Control>& control, const std::st
 }
 
 void Listener::on_accept(hc::AcceptMessage accept) {
-    const auto executor = context_->pool.next().get_executor();
+    constexpr int kNotAcceptable = 406;
+    constexpr int kServiceUnavailable = 503;
+    const auto choice = choose_protocol(accept, context_->options.session.protocol);
+    if (!choice) return turn_away(std::move(accept), kNotAcceptable, choice.error().message());
     auto ticket = Quota::try_take(context_->channels);
-    if (ticket) {
-        net::spawn(executor,
-                   accept_rendezvous(context_, entity_, std::move(accept), std::move(ticket)));
+    if (!ticket) {
+        return turn_away(std::move(accept), kServiceUnavailable,
+                         "the service agent has too many channels (limit " +
+                             std::to_string(context_->channels->limit()) + ")");
+    }
+    if (choice->v2) {
+        net::spawn(sessions_->executor(),
+                   SessionHost::accept(sessions_, entity_, std::move(accept), std::move(ticket)));
         return;
     }
-    ticket = Quota::try_take(context_->rejections);
+    net::spawn(context_->pool.next().get_executor(),
+               accept_rendezvous(context_, entity_, std::move(accept), choice->subprotocol,
+                                 std::move(ticket)));
+}
+
+void Listener::turn_away(hc::AcceptMessage accept, int status, std::string why) {
+    auto ticket = Quota::try_take(context_->rejections);
     if (!ticket) return;
-    net::spawn(executor,
-               reject_rendezvous(context_, entity_, std::move(accept), std::move(ticket)));
+    net::spawn(context_->pool.next().get_executor(),
+               reject_rendezvous(context_, entity_, std::move(accept), status, std::move(why),
+                                 std::move(ticket)));
 }
 
 void Listener::on_request(const std::shared_ptr<Control>& control,

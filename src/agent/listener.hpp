@@ -8,6 +8,7 @@
 #include "agent/backoff.hpp"
 #include "agent/rendezvous.hpp"
 #include "agent/service_context.hpp"
+#include "agent/session_host.hpp"
 #include "net/signal.hpp"
 
 namespace hpb::agent {
@@ -48,6 +49,7 @@ private:
                                        Quota::Ticket pending);
     void on_message(const std::shared_ptr<Control>& control, const std::string& text);
     void on_accept(hc::AcceptMessage accept);
+    void turn_away(hc::AcceptMessage accept, int status, std::string why);
     void on_request(const std::shared_ptr<Control>& control, const hc::RequestMessage& request);
     void on_connected();
     /// @return how long to wait before the next attempt.
@@ -58,8 +60,10 @@ private:
     config::ServiceEntity options_;
     Events events_;
     net::Signal wake_;
-    std::string
-        id_;  // the same for all control channels: a new one replaces what is left of the last
+    // The same for all control channels: a new one replaces what is left of the last, and client
+    // agents that resume a session find it again.
+    std::string id_;
+    std::shared_ptr<SessionHost> sessions_;
     std::shared_ptr<const ServedEntity> entity_;
     std::shared_ptr<Control> control_;
     std::shared_ptr<Quota> answers_;  // that wait for the relay to take them

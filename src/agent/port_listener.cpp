@@ -68,13 +68,11 @@ Result<std::shared_ptr<PortListener>> PortListener::bind(
     config::ClientMapping mapping) {
     auto acceptor = open_acceptor(pool.next().get_executor(), mapping);
     if (!acceptor) return acceptor.error();
-    auto listener = std::make_shared<PortListener>(std::move(*acceptor), std::move(context),
-                                                   std::move(mapping));
-    listener->make_slots(pool);
-    return listener;
+    return std::make_shared<PortListener>(pool, std::move(*acceptor), std::move(context),
+                                          std::move(mapping));
 }
 
-PortListener::PortListener(net::tcp::acceptor acceptor,
+PortListener::PortListener(net::ExecutorPool& pool, net::tcp::acceptor acceptor,
                            std::shared_ptr<const ClientContext> context,
                            config::ClientMapping mapping)
     : acceptor_(std::move(acceptor)), context_(std::move(context)), mapping_(std::move(mapping)) {
@@ -82,19 +80,7 @@ PortListener::PortListener(net::tcp::acceptor acceptor,
     endpoint_ = acceptor_.local_endpoint(ignored);
     notes_ = std::make_shared<MappingNotes>(to_text(endpoint_) + " to " + mapping_.entity + "/" +
                                             std::to_string(mapping_.remote_configuration_key));
-}
-
-void PortListener::make_slots(net::ExecutorPool& pool) {
-    auto count = static_cast<std::size_t>(std::max(1, mapping_.relay_channel_count));
-    const bool channel_each = mapping_.relay_connection_ttl.count() <= 0;
-    // Without shared channels a slot is only a thread to work on.
-    if (channel_each) count = std::max(count, pool.size());
-    for (std::size_t i = 0; i < count; ++i) {
-        ChannelSlot::Mapping mapping{mapping_.entity, mapping_.remote_configuration_key,
-                                     mapping_.relay_connection_ttl};
-        slots_.push_back(std::make_shared<ChannelSlot>(pool.next().get_executor(), context_,
-                                                       std::move(mapping), notes_));
-    }
+    bridge_ = std::make_shared<Bridge>(executor(), pool, context_, mapping_, notes_);
 }
 
 net::awaitable<void> PortListener::run(std::shared_ptr<PortListener> self) {
@@ -106,12 +92,9 @@ net::awaitable<void> PortListener::run(std::shared_ptr<PortListener> self) {
     }
     asio::steady_timer pause(self->executor());
     while (self->acceptor_.is_open()) {
-        // The original's order: the first connection goes to slot 1 modulo their number.
-        const auto& slot = self->slots_[(self->turn_ + 1) % self->slots_.size()];
-        auto [error, socket] =
-            co_await self->acceptor_.async_accept(slot->executor(), net::kAsTuple);
+        auto [error, socket] = co_await self->acceptor_.async_accept(net::kAsTuple);
         if (!error) {
-            self->on_accepted(std::move(socket), slot);
+            self->on_accepted(std::move(socket));
             continue;
         }
         if (error == asio::error::operation_aborted || !self->acceptor_.is_open()) break;
@@ -125,7 +108,7 @@ net::awaitable<void> PortListener::run(std::shared_ptr<PortListener> self) {
     }
 }
 
-void PortListener::on_accepted(net::tcp::socket socket, const std::shared_ptr<ChannelSlot>& slot) {
+void PortListener::on_accepted(net::tcp::socket socket) {
     net::error_code error;
     const auto peer = socket.remote_endpoint(error);
     if (error) return;  // gone already
@@ -149,17 +132,13 @@ void PortListener::on_accepted(net::tcp::socket socket, const std::shared_ptr<Ch
         }
         return reset(std::move(application));
     }
-    ++turn_;
-    asio::post(slot->executor(),
-               [slot, application = std::move(application), ticket = std::move(ticket)]() mutable {
-                   slot->take(std::move(application), std::move(ticket));
-               });
+    bridge_->take(std::move(application), std::move(ticket));
 }
 
 void PortListener::stop() {
     net::error_code ignored;
     acceptor_.close(ignored);
-    for (const auto& slot : slots_) asio::post(slot->executor(), [slot] { slot->stop(); });
+    bridge_->stop();
 }
 
 }  // namespace hpb::agent

@@ -4,14 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "agent/channel_slot.hpp"
+#include "agent/bridge.hpp"
 #include "net/executor_pool.hpp"
 
 namespace hpb::agent {
 
-/// The local port of one mapping: admits applications and deals them out to the mapping's channel
-/// slots in turn. Lives on one thread; an accepted socket belongs to its slot's thread from the
-/// start.
+/// The local port of one mapping: admits applications and gives them to the mapping's bridge, on
+/// whose thread it lives.
 class PortListener : public std::enable_shared_from_this<PortListener> {
 public:
     /// Binds the port.
@@ -20,8 +19,8 @@ public:
         net::ExecutorPool& pool, std::shared_ptr<const ClientContext> context,
         config::ClientMapping mapping);
 
-    PortListener(net::tcp::acceptor acceptor, std::shared_ptr<const ClientContext> context,
-                 config::ClientMapping mapping);
+    PortListener(net::ExecutorPool& pool, net::tcp::acceptor acceptor,
+                 std::shared_ptr<const ClientContext> context, config::ClientMapping mapping);
 
     /// Accepts until stop().
     static net::awaitable<void> run(std::shared_ptr<PortListener> self);
@@ -33,16 +32,14 @@ public:
     [[nodiscard]] net::asio::any_io_executor executor() { return acceptor_.get_executor(); }
 
 private:
-    void make_slots(net::ExecutorPool& pool);
-    void on_accepted(net::tcp::socket socket, const std::shared_ptr<ChannelSlot>& slot);
+    void on_accepted(net::tcp::socket socket);
 
     net::tcp::acceptor acceptor_;
     net::tcp::endpoint endpoint_;
     std::shared_ptr<const ClientContext> context_;
     config::ClientMapping mapping_;
     std::shared_ptr<MappingNotes> notes_;
-    std::vector<std::shared_ptr<ChannelSlot>> slots_;
-    std::size_t turn_ = 0;
+    std::shared_ptr<Bridge> bridge_;
     ops::LogLimiter rejections_{std::chrono::seconds(1)};
     ops::LogLimiter failures_{std::chrono::seconds(10)};
 };

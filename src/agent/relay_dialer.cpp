@@ -48,6 +48,10 @@ bool blames_listeners(const std::string& reason) {
            text.find("connected listeners") != std::string::npos;
 }
 
+bool blames_affinity(const std::string& reason) {
+    return to_lower(reason).find("allowedlisteners") != std::string::npos;
+}
+
 Error dial_error(const Error& error) {
     const bool certificate = net::is_certificate_error(error);
     return {certificate ? relay_errc::bad_certificate : relay_errc::unreachable, error.message()};
@@ -90,6 +94,8 @@ boost::system::error_code make_error_code(relay_errc e) {
                     return "the relay did not accept the token";
                 case relay_errc::no_such_entity:
                     return "the hybrid connection does not exist";
+                case relay_errc::no_such_listener:
+                    return "the service agent asked for is not connected to the relay";
                 case relay_errc::bad_certificate:
                     return "the relay's certificate is not accepted";
                 case relay_errc::bad_address:
@@ -123,6 +129,7 @@ Error explain_refusal(const http::ResponseHead& response, const std::string& rel
                         "; check the access rule's rights (Listen for the service agent, Send "
                         "for the client agent)"};
         case 404:
+            if (blames_affinity(reason)) return {relay_errc::no_such_listener, text};
             if (blames_listeners(reason)) return {relay_errc::refused, text};
             return {relay_errc::no_such_entity, text};
         case 429:

@@ -22,13 +22,14 @@ namespace hpb::agent {
 
 /// Why the relay could not be used.
 enum class relay_errc {
-    unreachable = 1,  ///< no connection or no answer: try again soon
-    refused,          ///< an answer that may change by itself, such as "no listener" or 5xx
-    throttled,        ///< 429 or 503: try again later
-    not_authorised,   ///< 401 or 403
-    no_such_entity,   ///< 404
-    bad_certificate,  ///< the relay is not who it should be
-    bad_address,      ///< the relay sent an address that must not be opened
+    unreachable = 1,   ///< no connection or no answer: try again soon
+    refused,           ///< an answer that may change by itself, such as "no listener" or 5xx
+    throttled,         ///< 429 or 503: try again later
+    not_authorised,    ///< 401 or 403
+    no_such_entity,    ///< 404
+    no_such_listener,  ///< 404: others listen, but none of those that were allowed
+    bad_certificate,   ///< the relay is not who it should be
+    bad_address,       ///< the relay sent an address that must not be opened
 };
 [[nodiscard]] boost::system::error_code make_error_code(relay_errc e);
 
@@ -54,9 +55,9 @@ public:
     explicit RelayDialer(config::RelayAccess access);
 
     struct ConnectOptions {
-        std::vector<std::string> subprotocols;  ///< to offer
-        std::string listener;   ///< the only one that may answer, by its id; "": any
-        Milliseconds limit{0};  ///< for dial and answer each; 0: as long as a relay may need
+        std::vector<std::string> subprotocols = {};  ///< to offer
+        std::string listener = {};  ///< the only one that may answer, by its id; "": any
+        Milliseconds limit{0};      ///< for dial and answer each; 0: as long as a relay may need
     };
     struct SenderChannel {
         net::WebSocket websocket;

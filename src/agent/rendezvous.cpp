@@ -1,6 +1,5 @@
 #include "agent/rendezvous.hpp"
 
-#include "base/text.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -10,21 +9,12 @@ constexpr const char* kComponent = "service";
 constexpr std::size_t kMaxRequestMessage = 256 * 1024;
 constexpr std::chrono::milliseconds kRequestLimit{10000};
 
-/// Listeners agree to the sender's first choice, as .NET's do.
-std::string first_subprotocol(const hc::AcceptMessage& accept) {
-    for (const auto& [name, value] : accept.connect_headers) {
-        if (iequals(name, "Sec-WebSocket-Protocol"))
-            return std::string(trim(split(value, ',').front()));
-    }
-    return "";
-}
-
 }  // namespace
 
 net::awaitable<void> accept_rendezvous(std::shared_ptr<const ServiceContext> context,
                                        std::shared_ptr<const ServedEntity> entity,
-                                       hc::AcceptMessage accept, Quota::Ticket ticket) {
-    const std::string subprotocol = first_subprotocol(accept);
+                                       hc::AcceptMessage accept, std::string subprotocol,
+                                       Quota::Ticket ticket) {
     auto websocket = co_await context->dialer->open_rendezvous(accept.address, subprotocol);
     if (!websocket) {
         std::uint64_t suppressed = 0;
@@ -49,16 +39,14 @@ net::awaitable<void> accept_rendezvous(std::shared_ptr<const ServiceContext> con
 
 net::awaitable<void> reject_rendezvous(std::shared_ptr<const ServiceContext> context,
                                        std::shared_ptr<const ServedEntity> entity,
-                                       hc::AcceptMessage accept, Quota::Ticket ticket) {
+                                       hc::AcceptMessage accept, int status, std::string why,
+                                       Quota::Ticket ticket) {
     std::uint64_t suppressed = 0;
     if (entity->notes->admit_line(suppressed)) {
-        ops::log_warn(kComponent, "{}: a channel was turned away: there are {} already{}",
-                      entity->path, context->channels->limit(), suppressed_text(suppressed));
+        ops::log_warn(kComponent, "{}: a channel was turned away: {}{}", entity->path, why,
+                      suppressed_text(suppressed));
     }
-    constexpr int kServiceUnavailable = 503;
-    const std::string why = "The service agent has too many channels";
-    const auto rejected =
-        co_await context->dialer->reject(accept.address, kServiceUnavailable, why);
+    const auto rejected = co_await context->dialer->reject(accept.address, status, why);
     if (!rejected) ops::log_debug(kComponent, "{}: {}", entity->path, rejected.error().message());
     (void)ticket;  // counted until here
 }

@@ -9,18 +9,18 @@
 
 namespace hpb::agent {
 
-/// Opens the rendezvous of a sender that waits, and begins its channel on the calling coroutine's
-/// thread. 20 s at most.
+/// Opens the rendezvous of a sender that waits, and begins its v1 channel on the calling
+/// coroutine's thread. 20 s at most.
 [[nodiscard]] net::awaitable<void> accept_rendezvous(std::shared_ptr<const ServiceContext> context,
                                                      std::shared_ptr<const ServedEntity> entity,
                                                      hc::AcceptMessage accept,
-                                                     Quota::Ticket ticket);
+                                                     std::string subprotocol, Quota::Ticket ticket);
 
-/// Turns a sender away because there are too many channels.
+/// Turns a sender away: too many channels, or none of its protocols is ours.
 [[nodiscard]] net::awaitable<void> reject_rendezvous(std::shared_ptr<const ServiceContext> context,
                                                      std::shared_ptr<const ServedEntity> entity,
-                                                     hc::AcceptMessage accept,
-                                                     Quota::Ticket ticket);
+                                                     hc::AcceptMessage accept, int status,
+                                                     std::string why, Quota::Ticket ticket);
 
 /// The answer to an HTTP request: this is no HTTP handler.
 [[nodiscard]] hc::ResponseMessage refuse_request(const std::string& request_id);

@@ -6,6 +6,7 @@
 #include "agent/channel_registry.hpp"
 #include "agent/quota.hpp"
 #include "agent/relay_dialer.hpp"
+#include "agent/session_metrics.hpp"
 #include "config/agent_options.hpp"
 #include "net/executor_pool.hpp"
 
@@ -22,6 +23,7 @@ struct ServiceContext {
           options(std::move(service_options)),
           dialer(std::move(relay_dialer)),
           registry(std::make_shared<ChannelRegistry>()),
+          metrics(std::make_shared<SessionMetrics>()),
           channels(std::make_shared<Quota>(options.max_channels)),
           connections(std::make_shared<Quota>(options.max_connections)),
           rejections(std::make_shared<Quota>(kMaxRejections)) {}
@@ -30,6 +32,7 @@ struct ServiceContext {
     const config::ServiceOptions options;
     const std::shared_ptr<const RelayDialer> dialer;
     const std::shared_ptr<ChannelRegistry> registry;
+    const std::shared_ptr<SessionMetrics> metrics;
     const std::shared_ptr<Quota> channels;
     const std::shared_ptr<Quota> connections;
     const std::shared_ptr<Quota> rejections;

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/channel_slot.hpp"
+#include "agent/client_session.hpp"
+#include "config/agent_options.hpp"
+#include "net/executor_pool.hpp"
+
+namespace hpb::agent {
+
+/// How the applications of one mapping get to the service agent: finds out what that agent speaks
+/// (docs/protocol.md, "Negotiation") and deals applications out, to v2 sessions or to v1 channels.
+/// Applications wait here while that is not known, or no session has a channel; each holds a place
+/// in the agent's quota. Lives on one thread.
+class Bridge : public ClientSession::Observer, public std::enable_shared_from_this<Bridge> {
+public:
+    /// Sessions of one mapping: one more is made when all are full, and when a service agent is
+    /// gone while its session may still be resumed.
+    static constexpr std::size_t kMaxSessions = 256;
+    /// How long an application waits for a relay that cannot be reached while a session lives. A
+    /// relay that answers and refuses ends the wait at once.
+    static constexpr std::chrono::seconds kPatience{10};
+
+    Bridge(const net::asio::any_io_executor& executor, net::ExecutorPool& pool,
+           std::shared_ptr<const ClientContext> context, config::ClientMapping mapping,
+           std::shared_ptr<MappingNotes> notes);
+
+    /// Takes over an application's connection.
+    void take(net::Stream application, Quota::Ticket ticket);
+    /// Takes no more; what lives is ended by the agent's registry.
+    void stop();
+
+    [[nodiscard]] const net::asio::any_io_executor& executor() const { return executor_; }
+
+private:
+    struct Waiting {
+        net::Stream application;
+        Quota::Ticket ticket;
+        net::Clock::time_point since;
+    };
+
+    void on_usable(ClientSession& session) override;
+    void on_room(ClientSession& session) override;
+    void on_attempt_failed(ClientSession& session, const Error& why) override;
+    void on_stranded(ClientSession& session) override;
+    void on_gone(ClientSession& session, const std::optional<Error>& why) override;
+
+    void make_slots();
+    void hand_out();
+    void hand_out_to_slots();
+    [[nodiscard]] bool hand_to_session(Waiting& waiting);
+    static net::awaitable<void> dial(std::shared_ptr<Bridge> self);
+    void on_dialled(Result<RelayDialer::SenderChannel> channel);
+    void begin_session(net::WebSocket websocket);
+    void begin_v1(net::WebSocket websocket);
+    void on_v2(std::vector<ChannelSlot::Waiting> applications);
+    [[nodiscard]] const std::shared_ptr<ChannelSlot>& next_slot();
+    static void pass(const std::shared_ptr<ChannelSlot>& slot, Waiting waiting);
+    void refuse_waiting(const Error& why, net::Clock::duration patience);
+
+    net::asio::any_io_executor executor_;
+    net::ExecutorPool* pool_;
+    std::shared_ptr<const ClientContext> context_;
+    config::ClientMapping mapping_;
+    std::shared_ptr<MappingNotes> notes_;
+    std::vector<std::shared_ptr<ChannelSlot>> slots_;  // for v1
+    std::size_t turn_ = 0;
+    std::vector<std::shared_ptr<ClientSession>> sessions_;
+    std::deque<Waiting> waiting_;
+    bool speaks_v1_ = false;
+    bool dialling_ = false;
+    bool handing_out_ = false;
+    bool stopping_ = false;
+};
+
+}  // namespace hpb::agent

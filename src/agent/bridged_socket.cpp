@@ -1,0 +1,267 @@
+#include "agent/bridged_socket.hpp"
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <utility>
+
+#include "agent/session_driver.hpp"
+#include "net/slab.hpp"
+
+namespace hpb::agent {
+namespace {
+
+namespace asio = net::asio;
+
+/// Bytes of one socket after which the others of this thread get their turn.
+constexpr std::size_t kReadTurn = 256 * 1024;
+constexpr std::size_t kPieces = 16;
+/// A reset discards what is on its way, as TCP's does; but what had left a direct connection's
+/// sender before its reset would have arrived, so it is waited for, up to this long.
+constexpr std::chrono::milliseconds kDeliverLimit{1000};
+constexpr std::chrono::milliseconds kPoll{10};
+
+bool all_sent(int descriptor) {
+    int unsent = 0;
+    if (::ioctl(descriptor, SIOCOUTQ, &unsent) != 0) return true;
+    return unsent == 0;
+}
+
+bool would_block() {
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+}  // namespace
+
+BridgedSocket::BridgedSocket(SessionDriver& driver, session::StreamId stream, net::Stream socket,
+                             Quota::Ticket ticket)
+    : driver_(&driver),
+      stream_(stream),
+      socket_(std::move(socket)),
+      ticket_(std::move(ticket)),
+      last_activity_(net::Clock::now()) {
+    socket_.set_options();
+}
+
+void BridgedSocket::start(const std::shared_ptr<SessionDriver>& driver) {
+    // Not at once: the caller has not finished with the stream.
+    asio::post(driver->executor(), [self = shared_from_this(), driver] {
+        if (self->over_) return;
+        self->write_more();
+        self->read_more();
+    });
+}
+
+// ---- socket to stream
+
+void BridgedSocket::read_more() {
+    if (over_ || resetting_ || reading_ != Reading::idle) return;
+    std::size_t turn = 0;
+    while (read_once(turn)) {
+        if (turn < kReadTurn) continue;
+        // The others' turn; meanwhile this one waits for bytes that are there.
+        reading_ = Reading::for_bytes;
+        asio::post(driver_->executor(),
+                   [self = shared_from_this(), driver = driver_->shared_from_this()] {
+                       self->reading_ = Reading::idle;
+                       self->read_more();
+                   });
+        break;
+    }
+    if (!over_) driver_->pump();
+}
+
+// @return false if there is nothing more to do now.
+bool BridgedSocket::read_once(std::size_t& turn) {
+    auto& core = driver_->core();
+    const auto room = core.write_room(stream_);
+    if (room == 0) {
+        reading_ = Reading::for_credit;
+        watch_for_reset();
+        return false;
+    }
+    const auto slab = net::Slab::take();
+    const auto into = slab.span().first(std::min<std::size_t>(slab.span().size(), room));
+    const auto n = ::recv(descriptor(), into.data(), into.size(), 0);
+    if (n > 0) {
+        last_activity_ = net::Clock::now();
+        turn += static_cast<std::size_t>(n);
+        const auto taken = core.write(stream_, into.first(static_cast<std::size_t>(n)));
+        if (taken) return true;
+        // The stream is gone; its end is in the session's events.
+        reading_ = Reading::done;
+        return false;
+    }
+    if (n < 0 && would_block()) {
+        wait_for_bytes();
+    } else if (n < 0) {
+        on_local_reset();
+    } else {
+        on_local_end();
+    }
+    return false;
+}
+
+void BridgedSocket::wait_for_bytes() {
+    reading_ = Reading::for_bytes;
+    socket_.socket().async_wait(
+        net::tcp::socket::wait_read,
+        [self = shared_from_this(), driver = driver_->shared_from_this()](net::error_code) {
+            if (self->over_) return;
+            self->reading_ = Reading::idle;
+            self->read_more();
+        });
+}
+
+void BridgedSocket::on_writable() {
+    if (reading_ != Reading::for_credit) return;
+    reading_ = Reading::idle;
+    read_more();
+}
+
+void BridgedSocket::on_local_end() {
+    if (!driver_->core().finish(stream_)) {
+        reading_ = Reading::done;
+        return;
+    }
+    reading_ = Reading::for_end;
+    watch_for_reset();
+}
+
+// A socket that is not being read can still be reset, and its other end is to know at once.
+void BridgedSocket::watch_for_reset() {
+    if (std::exchange(watching_, true)) return;
+    socket_.socket().async_wait(
+        net::tcp::socket::wait_error,
+        [self = shared_from_this(), driver = driver_->shared_from_this()](net::error_code failed) {
+            self->watching_ = false;
+            if (self->over_ || failed) return;
+            int error = 0;
+            socklen_t size = sizeof error;
+            (void)::getsockopt(self->descriptor(), SOL_SOCKET, SO_ERROR, &error, &size);
+            if (error == 0) return;  // urgent data, or both directions have ended in order
+            self->on_local_reset();
+            driver->pump();
+        });
+}
+
+void BridgedSocket::on_local_reset() {
+    if (over_ || std::exchange(resetting_, true)) return;
+    const auto driver = driver_->shared_from_this();
+    if (driver->core().all_acknowledged(stream_)) {
+        driver->core().reset(stream_);
+        release(driver);
+        return;
+    }
+    net::spawn(driver->executor(), reset_when_delivered(shared_from_this(), driver));
+}
+
+net::awaitable<void> BridgedSocket::reset_when_delivered(Self self,
+                                                         std::shared_ptr<SessionDriver> driver) {
+    const auto limit = net::Clock::now() + kDeliverLimit;
+    asio::steady_timer timer(driver->executor());
+    while (!self->over_ && !driver->core().all_acknowledged(self->stream_) &&
+           net::Clock::now() < limit) {
+        timer.expires_after(kPoll);
+        co_await timer.async_wait(net::kAsTuple);
+    }
+    if (self->over_) co_return;
+    driver->core().reset(self->stream_);
+    self->release(driver);
+    driver->pump();
+}
+
+// ---- stream to socket
+
+void BridgedSocket::on_readable() {
+    write_more();
+}
+
+void BridgedSocket::write_more() {
+    std::array<session::HeldBytes, kPieces> pieces;
+    std::array<iovec, kPieces> vectors;
+    auto& core = driver_->core();
+    while (!over_ && !resetting_ && !write_blocked_) {
+        const std::size_t count = core.read(stream_, pieces);
+        if (count == 0) return;
+        std::size_t offered = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            const ByteSpan bytes = pieces[i].bytes;
+            vectors[i] = {const_cast<std::byte*>(bytes.data()), bytes.size()};
+            offered += bytes.size();
+        }
+        msghdr message{};
+        message.msg_iov = vectors.data();
+        message.msg_iovlen = count;
+        const auto n = ::sendmsg(descriptor(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && !would_block()) return on_local_reset();
+        const auto written = n < 0 ? std::size_t{0} : static_cast<std::size_t>(n);
+        if (written > 0) {
+            const auto now = net::Clock::now();
+            last_activity_ = now;
+            core.consumed(stream_, written, now);
+        }
+        if (written < offered) wait_for_room();
+    }
+}
+
+void BridgedSocket::wait_for_room() {
+    write_blocked_ = true;
+    socket_.socket().async_wait(
+        net::tcp::socket::wait_write,
+        [self = shared_from_this(), driver = driver_->shared_from_this()](net::error_code) {
+            self->write_blocked_ = false;
+            if (self->over_) return;
+            self->write_more();
+            driver->pump();
+        });
+}
+
+void BridgedSocket::on_inbound_finished() {
+    socket_.shutdown_send();
+}
+
+// ---- the end
+
+// Both directions are over, and everything was written.
+void BridgedSocket::on_closed() {
+    release(driver_->shared_from_this());
+}
+
+void BridgedSocket::on_reset() {
+    if (std::exchange(over_, true)) return;
+    net::error_code ignored;
+    socket_.socket().cancel(ignored);
+    net::spawn(socket_.executor(), close_with_reset(shared_from_this()));
+}
+
+// What was written before the reset is not to be discarded with it.
+net::awaitable<void> BridgedSocket::close_with_reset(Self self) {
+    const auto limit = net::Clock::now() + kDeliverLimit;
+    asio::steady_timer timer(self->socket_.executor());
+    while (!all_sent(self->descriptor()) && net::Clock::now() < limit) {
+        timer.expires_after(kPoll);
+        co_await timer.async_wait(net::kAsTuple);
+    }
+    self->socket_.reset_on_close();
+}
+
+void BridgedSocket::abort() {
+    const auto driver = driver_->shared_from_this();
+    driver->core().reset(stream_);
+    driver->forget(stream_);
+    on_reset();
+}
+
+// The socket needs nothing more: it closes when the last pending operation lets go of it.
+void BridgedSocket::release(const std::shared_ptr<SessionDriver>& driver) {
+    over_ = true;
+    net::error_code ignored;
+    socket_.socket().cancel(ignored);
+    driver->forget(stream_);
+}
+
+}  // namespace hpb::agent

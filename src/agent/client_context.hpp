@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/channel_registry.hpp"
+#include "agent/quota.hpp"
+#include "agent/relay_dialer.hpp"
+#include "agent/session_metrics.hpp"
+#include "config/agent_options.hpp"
+
+namespace hpb::agent {
+
+/// The sub-protocols of a channel between agents (docs/protocol.md, "Negotiation").
+inline constexpr const char* kProtocolV1 = "hpb.v1";
+inline constexpr const char* kProtocolV2 = "hpb.v2";
+
+/// What all parts of a client agent share. Immutable, or safe from any thread by itself.
+struct ClientContext {
+    ClientContext(config::ClientOptions client_options,
+                  std::shared_ptr<const RelayDialer> relay_dialer)
+        : options(std::move(client_options)),
+          dialer(std::move(relay_dialer)),
+          registry(std::make_shared<ChannelRegistry>()),
+          metrics(std::make_shared<SessionMetrics>()),
+          connections(std::make_shared<Quota>(options.max_connections)) {}
+
+    /// What a sender offers. v1 stands first, since older listeners agree to whatever does.
+    [[nodiscard]] std::vector<std::string> offered_protocols() const {
+        if (options.session.protocol == config::Protocol::v1) return {};
+        return {kProtocolV1, kProtocolV2};
+    }
+
+    const config::ClientOptions options;
+    const std::shared_ptr<const RelayDialer> dialer;
+    const std::shared_ptr<ChannelRegistry> registry;
+    const std::shared_ptr<SessionMetrics> metrics;
+    const std::shared_ptr<Quota> connections;
+};
+
+}  // namespace hpb::agent

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/client_context.hpp"
+#include "agent/mapping_notes.hpp"
+#include "agent/session_driver.hpp"
+#include "net/signal.hpp"
+#include "session/slab.hpp"
+
+namespace hpb::agent {
+
+/// The client agent's end of a v2 session: dials its channels, again when they are lost, and anew
+/// when their time is over; opens a stream for each application.
+///
+///   greeting --WELCOME--> usable <----> alone: dialling until the grace time is over
+///                                        +--> stranded: the relay knows only other service agents
+class ClientSession : public SessionDriver {
+public:
+    /// A service agent that does not come back while others at its relay answer is taken for gone
+    /// after this time, and as many answers as there may be listeners.
+    static constexpr std::chrono::seconds kForgottenAfter{20};
+    static constexpr unsigned kMaxListeners = 25;
+
+    /// Told on the session's thread.
+    class Observer {
+    public:
+        Observer() = default;
+        virtual ~Observer() = default;
+        Observer(const Observer&) = delete;
+        Observer& operator=(const Observer&) = delete;
+        virtual void on_usable(ClientSession& session) = 0;
+        /// There is room for streams, perhaps where there was none.
+        virtual void on_room(ClientSession& session) = 0;
+        /// An attempt to get a channel has failed while there is none.
+        virtual void on_attempt_failed(ClientSession& session, const Error& why) = 0;
+        /// Nobody should wait for this session.
+        virtual void on_stranded(ClientSession& session) = 0;
+        /// It is gone. @param why  if it has never been usable.
+        virtual void on_gone(ClientSession& session, const std::optional<Error>& why) = 0;
+    };
+
+    struct Mapping {
+        std::string entity;
+        std::int32_t key = 0;
+        std::size_t channels = 1;
+        std::chrono::seconds ttl{300};  ///< of a channel; 0 or less: for ever
+    };
+
+    ClientSession(const net::asio::any_io_executor& executor,
+                  std::shared_ptr<const ClientContext> context, Mapping mapping,
+                  std::shared_ptr<MappingNotes> notes, std::weak_ptr<Observer> observer);
+
+    /// Begins on a channel that a service agent has agreed to carry v2 on.
+    /// @return false if the agent is stopping: drop the session.
+    [[nodiscard]] static bool start(const std::shared_ptr<ClientSession>& session,
+                                    net::WebSocket websocket);
+
+    /// Streams can be opened and will be heard of at once.
+    [[nodiscard]] bool is_usable() const;
+    /// There is no channel, but it makes sense to wait for one.
+    [[nodiscard]] bool is_pending() const;
+    /// Bridges an application, if there is room for it.
+    /// @return false if not; then nothing was moved.
+    [[nodiscard]] bool take(net::Stream& application, Quota::Ticket& ticket);
+
+private:
+    using TimePoint = net::Clock::time_point;
+
+    /// One of RelayChannelCount places for a channel.
+    struct Place {
+        session::ChannelId live;
+        session::ChannelId coming;  // HELLO is under way
+        bool dialling = false;
+        unsigned failures = 0;
+        TimePoint opened_at;
+        TimePoint expires = TimePoint::max();
+        TimePoint retry_at = TimePoint::min();
+    };
+
+    void on_channel_open(session::ChannelId channel, const std::string& listener_id) override;
+    void on_channel_refused(session::ChannelId channel, session::HelloRefusal code,
+                            const std::string& why) override;
+    void on_channel_gone(session::ChannelId channel, bool orderly) override;
+    void on_stream_opened(session::StreamId stream, const session::OpenInfo& open) override;
+    void on_stream_accepted(session::StreamId stream) override;
+    void on_stream_refused(session::StreamId stream, session::OpenRefusal code,
+                           const std::string& why) override;
+    void on_pumped() override;
+    void on_session_ended(session::errc code) override;
+    void on_over() override;
+
+    static net::awaitable<void> tend(std::shared_ptr<ClientSession> self);
+    static net::awaitable<void> dial(std::shared_ptr<ClientSession> self, std::size_t index);
+    [[nodiscard]] TimePoint tend_places(TimePoint now);
+    [[nodiscard]] TimePoint tend_idleness(TimePoint now);
+    [[nodiscard]] bool may_dial(const Place& place) const;
+    [[nodiscard]] RelayDialer::ConnectOptions connect_options(const Place& place) const;
+    void begin_channel(Place& place, net::WebSocket websocket);
+    void on_attempt_failed(Place& place, const Error& why);
+    void on_stranger(Place& place, const std::string& why);
+
+    std::shared_ptr<const ClientContext> context_;
+    Mapping mapping_;
+    std::shared_ptr<MappingNotes> notes_;
+    std::weak_ptr<Observer> observer_;
+    std::shared_ptr<session::SlabPool> pool_;
+    std::unique_ptr<session::Session> session_;
+    std::vector<Place> places_;
+    net::Signal wake_;
+    std::string listener_id_;
+    std::optional<Error> failure_;  // why it has not become usable
+    TimePoint idle_since_;
+    TimePoint strangers_since_ = TimePoint::max();
+    unsigned strangers_ = 0;
+    bool welcomed_ = false;
+    bool stranded_ = false;
+    bool ending_ = false;
+};
+
+}  // namespace hpb::agent

@@ -1,0 +1,54 @@
+#include "agent/negotiation.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "agent/client_context.hpp"
+#include "base/text.hpp"
+
+namespace hpb::agent {
+namespace {
+
+constexpr std::string_view kFamily = "hpb.";
+
+std::vector<std::string> offers(const hc::AcceptMessage& accept) {
+    std::vector<std::string> all;
+    for (const auto& [name, value] : accept.connect_headers) {
+        if (!iequals(name, "Sec-WebSocket-Protocol")) continue;
+        for (const auto item : split(value, ',')) {
+            if (!trim(item).empty()) all.emplace_back(trim(item));
+        }
+    }
+    return all;
+}
+
+bool contains(const std::vector<std::string>& all, std::string_view wanted) {
+    return std::find(all.begin(), all.end(), wanted) != all.end();
+}
+
+}  // namespace
+
+Result<ChannelChoice> choose_protocol(const hc::AcceptMessage& accept, config::Protocol pin) {
+    const auto offered = offers(accept);
+    if (contains(offered, kProtocolV2) && pin != config::Protocol::v1)
+        return ChannelChoice{.v2 = true, .subprotocol = kProtocolV2};
+    if (pin == config::Protocol::v2) {
+        return Error(errc::not_permitted,
+                     "the client agent does not offer hpb.v2, and this agent's Protocol is v2");
+    }
+    if (offered.empty() || contains(offered, kProtocolV1))
+        return ChannelChoice{.v2 = false, .subprotocol = offered.empty() ? "" : kProtocolV1};
+    const bool ours = std::all_of(offered.begin(), offered.end(),
+                                  [](const auto& name) { return name.starts_with(kFamily); });
+    if (ours) {
+        return Error(errc::not_permitted,
+                     "the client agent offers only " + printable(offered.front(), 40) +
+                         ", and this agent speaks " +
+                         (pin == config::Protocol::v1 ? "hpb.v1 (Protocol)" : "hpb.v1 and hpb.v2"));
+    }
+    // A sub-protocol of somebody else's: listeners agree to the sender's first choice, as .NET's
+    // do.
+    return ChannelChoice{.v2 = false, .subprotocol = offered.front()};
+}
+
+}  // namespace hpb::agent

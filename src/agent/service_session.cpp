@@ -1,0 +1,144 @@
+#include "agent/service_session.hpp"
+
+#include <utility>
+
+#include "agent/source_address.hpp"
+#include "net/dial.hpp"
+#include "ops/log.hpp"
+
+namespace hpb::agent {
+
+using session::ChannelId;
+using session::OpenRefusal;
+using session::StreamId;
+
+namespace {
+
+namespace asio = net::asio;
+constexpr const char* kComponent = "service";
+
+}  // namespace
+
+OpenRefusal refusal_code(const Error& why) {
+    const auto& code = why.code();
+    if (code == asio::error::connection_refused) return OpenRefusal::connection_refused;
+    if (code == asio::error::host_unreachable || code == asio::error::network_unreachable)
+        return OpenRefusal::unreachable;
+    if (code == asio::error::timed_out || code == make_error_code(errc::timed_out))
+        return OpenRefusal::timed_out;
+    if (code.category() == asio::error::get_netdb_category() ||
+        code.category() == asio::error::get_addrinfo_category())
+        return OpenRefusal::name_not_resolved;
+    if (code == make_error_code(errc::limit_exceeded)) return OpenRefusal::limit_reached;
+    return OpenRefusal::unspecified;
+}
+
+ServiceSession::ServiceSession(const asio::any_io_executor& executor,
+                               std::shared_ptr<const ServiceContext> context,
+                               std::shared_ptr<const ServedEntity> entity, session::Session& core,
+                               std::function<void(const session::SessionId&)> on_over)
+    : SessionDriver(executor,
+                    Settings{.name = entity->path,
+                             .component = kComponent,
+                             .connection_idle = context->options.connection_idle},
+                    context->registry, context->metrics),
+      context_(std::move(context)),
+      entity_(std::move(entity)),
+      on_over_(std::move(on_over)) {
+    use(core);
+}
+
+void ServiceSession::begin_channel(net::WebSocket websocket, ChannelId channel,
+                                   Quota::Ticket ticket, ByteSpan early) {
+    add_link(std::move(websocket), channel, std::move(ticket));
+    // What a client has sent before WELCOME is its own fault, but no reason to lose bytes.
+    if (early.empty()) {
+        pump();
+    } else if (!on_link_bytes(channel, early)) {
+        on_link_over(channel, "its first bytes made no sense");
+    }
+}
+
+void ServiceSession::on_channel_open(ChannelId, const std::string&) {}
+void ServiceSession::on_channel_refused(ChannelId, session::HelloRefusal, const std::string&) {}
+void ServiceSession::on_channel_gone(ChannelId, bool) {}
+void ServiceSession::on_stream_accepted(StreamId) {}
+void ServiceSession::on_stream_refused(StreamId, OpenRefusal, const std::string&) {}
+
+void ServiceSession::on_stream_opened(StreamId stream, const session::OpenInfo& open) {
+    const auto found = entity_->mappings.find(open.key);
+    if (found == entity_->mappings.end()) return refuse_key(stream, open);
+    const auto& mapping = found->second;
+    auto ticket = Quota::try_take(entity_->connections);
+    if (!ticket) {
+        return refuse(
+            stream, mapping,
+            Error(errc::limit_exceeded, "too many target connections (limit " +
+                                            std::to_string(entity_->connections->limit()) + ")"));
+    }
+    ops::log_debug(kComponent, "{}: connection {} from {} to {} begins", mapping.notes->name(),
+                   label(stream), to_text(open.source), mapping.target.to_string());
+    net::spawn(executor(), dial_target(std::static_pointer_cast<ServiceSession>(shared_from_this()),
+                                       stream, &mapping, std::move(ticket)));
+}
+
+net::awaitable<void> ServiceSession::dial_target(std::shared_ptr<ServiceSession> self,
+                                                 StreamId stream,
+                                                 const ServedEntity::Mapping* mapping,
+                                                 Quota::Ticket ticket) {
+    net::DialOptions options;
+    options.timeout = self->context_->options.connect_timeout;
+    auto socket = co_await net::dial(mapping->target.host, mapping->target.port, options);
+    if (self->is_over()) co_return;
+    if (!socket) {
+        self->refuse(stream, *mapping, socket.error());
+    } else if (self->core().accept(stream)) {
+        if (mapping->notes->set_failing(false))
+            ops::log_info(kComponent, "{}: target {} is reachable again", mapping->notes->name(),
+                          mapping->target.to_string());
+        self->add_socket(stream, std::move(*socket), std::move(ticket));
+    } else {
+        // The application has gone meanwhile: to the target that is a reset, as it was here.
+        socket->reset_on_close();
+    }
+    self->pump();
+}
+
+void ServiceSession::refuse(StreamId stream, const ServedEntity::Mapping& mapping,
+                            const Error& why) {
+    const std::string target = mapping.target.to_string();
+    const std::string text = why.code() == asio::error::connection_refused
+                                 ? "refused by " + target + " (connection refused)"
+                                 : target + ": " + why.message();
+    std::uint64_t suppressed = 0;
+    (void)mapping.notes->set_failing(true);
+    if (mapping.notes->admit_line(suppressed)) {
+        ops::log_warn(kComponent, "{}: connection {}: {}{}", mapping.notes->name(), label(stream),
+                      text, suppressed_text(suppressed));
+    }
+    (void)core().refuse(stream, refusal_code(why), text);
+}
+
+void ServiceSession::refuse_key(StreamId stream, const session::OpenInfo& open) {
+    const std::string text =
+        "no target for configuration key " + std::to_string(open.key) + " of " + entity_->path;
+    std::uint64_t suppressed = 0;
+    if (entity_->notes->admit_line(suppressed)) {
+        ops::log_warn(kComponent, "{}: connection {} from {}: {} (known: {}){}", entity_->path,
+                      label(stream), to_text(open.source), text, entity_->known_keys(),
+                      suppressed_text(suppressed));
+    }
+    (void)core().refuse(stream, OpenRefusal::no_such_key, text);
+}
+
+void ServiceSession::on_session_ended(session::errc code) {
+    if (!session::ends_session(code)) return;
+    ops::log_error(kComponent, "{}: session {} ended, the client agent broke the protocol: {}",
+                   entity_->path, short_id(), session::describe(code));
+}
+
+void ServiceSession::on_over() {
+    on_over_(core().id());
+}
+
+}  // namespace hpb::agent

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "agent/service_channel.hpp"
+#include "agent/service_context.hpp"
+#include "agent/session_driver.hpp"
+
+namespace hpb::agent {
+
+/// The service agent's end of a v2 session: dials a target for each stream that the client agent
+/// opens. Channels come from the SessionHost.
+class ServiceSession : public SessionDriver {
+public:
+    /// @param core     belongs to the host's table, until `on_over` was called.
+    /// @param on_over  called once; the session's core is not used after it.
+    ServiceSession(const net::asio::any_io_executor& executor,
+                   std::shared_ptr<const ServiceContext> context,
+                   std::shared_ptr<const ServedEntity> entity, session::Session& core,
+                   std::function<void(const session::SessionId&)> on_over);
+
+    /// Takes a channel that the session has admitted. @param early  bytes behind its HELLO.
+    void begin_channel(net::WebSocket websocket, session::ChannelId channel, Quota::Ticket ticket,
+                       ByteSpan early);
+
+private:
+    void on_channel_open(session::ChannelId channel, const std::string& listener_id) override;
+    void on_channel_refused(session::ChannelId channel, session::HelloRefusal code,
+                            const std::string& why) override;
+    void on_channel_gone(session::ChannelId channel, bool orderly) override;
+    void on_stream_opened(session::StreamId stream, const session::OpenInfo& open) override;
+    void on_stream_accepted(session::StreamId stream) override;
+    void on_stream_refused(session::StreamId stream, session::OpenRefusal code,
+                           const std::string& why) override;
+    void on_session_ended(session::errc code) override;
+    void on_over() override;
+
+    static net::awaitable<void> dial_target(std::shared_ptr<ServiceSession> self,
+                                            session::StreamId stream,
+                                            const ServedEntity::Mapping* mapping,
+                                            Quota::Ticket ticket);
+    void refuse(session::StreamId stream, const ServedEntity::Mapping& mapping, const Error& why);
+    void refuse_key(session::StreamId stream, const session::OpenInfo& open);
+
+    std::shared_ptr<const ServiceContext> context_;
+    std::shared_ptr<const ServedEntity> entity_;
+    std::function<void(const session::SessionId&)> on_over_;
+};
+
+/// How REFUSED tells why a target was not reached.
+[[nodiscard]] session::OpenRefusal refusal_code(const Error& why);
+
+}  // namespace hpb::agent

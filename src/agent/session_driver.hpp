@@ -1,0 +1,125 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "agent/bridged_socket.hpp"
+#include "agent/channel_registry.hpp"
+#include "agent/quota.hpp"
+#include "agent/session_link.hpp"
+#include "agent/session_metrics.hpp"
+#include "session/session.hpp"
+
+namespace hpb::agent {
+
+/// Drives one v2 session (docs/session-protocol.md): hands it what channels and sockets bring and
+/// what time it is, and carries out what it says. What both ends have in common; who dials channels
+/// and what a new stream means differs: ClientSession, ServiceSession.
+///
+/// Lives on one thread, with its channels and its sockets, which are owned by it and by their
+/// pending operations.
+class SessionDriver : public Stoppable, public std::enable_shared_from_this<SessionDriver> {
+public:
+    struct Settings {
+        std::string name;                         ///< for log lines: the mapping or the entity
+        const char* component = "session";        ///< for log lines
+        std::chrono::seconds connection_idle{0};  ///< 0: never
+    };
+
+    SessionDriver(const net::asio::any_io_executor& executor, Settings settings,
+                  std::shared_ptr<ChannelRegistry> registry,
+                  std::shared_ptr<SessionMetrics> metrics);
+    ~SessionDriver() override;
+
+    [[nodiscard]] net::asio::any_io_executor executor() const override { return executor_; }
+    /// Ends the session: both ends reset its connections. On its thread.
+    void shut_down() override;
+
+    /// For log lines, at both ends the same: "3f2a90c1" and "3f2a90c1/17".
+    [[nodiscard]] const std::string& short_id() const { return short_id_; }
+    [[nodiscard]] std::string label(session::StreamId stream) const;
+    [[nodiscard]] const std::string& name() const { return settings_.name; }
+    [[nodiscard]] const char* component() const { return settings_.component; }
+    /// Adds what this session counts to `sum`.
+    void add_to(SessionCounts& sum) const;
+
+    // For its links and sockets.
+
+    [[nodiscard]] session::Session& core() { return *core_; }
+    /// Carries out what the session has to say since the last time, and gets its output going. To
+    /// be called after anything was done with core().
+    void pump();
+    [[nodiscard]] Result<void> on_link_bytes(session::ChannelId channel, ByteSpan bytes);
+    /// Copies what the session has for a channel. @return bytes, 0 if there is nothing.
+    [[nodiscard]] std::size_t take_output(session::ChannelId channel, MutableByteSpan into);
+    /// The link has ended and carries nothing any more.
+    void on_link_over(session::ChannelId channel, const std::string& why);
+    /// The socket is done with: its stream has ended, or was reset by it.
+    void forget(session::StreamId stream);
+
+protected:
+    /// To be called before anything else: the driver and its session begin together.
+    /// @param core  outlives the driver's work, which on_over() ends.
+    void use(session::Session& core);
+    /// Takes a channel's WebSocket. @param ticket  kept for as long as the link lives.
+    void add_link(net::WebSocket websocket, session::ChannelId channel, Quota::Ticket ticket = {});
+    /// Bridges a connected socket and a stream from now on.
+    void add_socket(session::StreamId stream, net::Stream socket, Quota::Ticket ticket);
+    /// Ends the session, and tells the peer.
+    void end(session::errc code);
+    [[nodiscard]] bool is_over() const { return over_; }
+    [[nodiscard]] std::size_t socket_count() const { return sockets_.size(); }
+    [[nodiscard]] std::shared_ptr<SessionMetrics> metrics() const { return metrics_; }
+
+    virtual void on_channel_open(session::ChannelId channel, const std::string& listener_id) = 0;
+    virtual void on_channel_refused(session::ChannelId channel, session::HelloRefusal code,
+                                    const std::string& why) = 0;
+    /// The link is gone. @param orderly  by intention of either end.
+    virtual void on_channel_gone(session::ChannelId channel, bool orderly) = 0;
+    virtual void on_stream_opened(session::StreamId stream, const session::OpenInfo& open) = 0;
+    /// A stream that we have opened was answered.
+    virtual void on_stream_accepted(session::StreamId stream) = 0;
+    virtual void on_stream_refused(session::StreamId stream, session::OpenRefusal code,
+                                   const std::string& why) = 0;
+    /// Whatever there was to do is done: perhaps streams may be opened that could not before.
+    virtual void on_pumped() {}
+    /// The session has ended; its streams have been reset.
+    virtual void on_session_ended(session::errc code) = 0;
+    /// Nothing of it is left: its links are gone too. Called once, last.
+    virtual void on_over() = 0;
+
+private:
+    using TimePoint = net::Clock::time_point;
+
+    void dispatch(const session::Event& event);
+    void dispatch_to_socket(const session::Event& event);
+    void channel_opened(const session::Event& event);
+    void ended(session::errc code);
+    void arm_timer();
+    void on_timer();
+    void end_idle_sockets(TimePoint now);
+    void finish_if_over();
+
+    net::asio::any_io_executor executor_;
+    Settings settings_;
+    std::shared_ptr<ChannelRegistry> registry_;
+    std::shared_ptr<SessionMetrics> metrics_;
+    session::Session* core_ = nullptr;
+    std::string short_id_;
+    std::unordered_map<std::uint64_t, std::shared_ptr<SessionLink>> links_;
+    std::unordered_map<std::uint32_t, std::shared_ptr<BridgedSocket>> sockets_;
+    net::asio::steady_timer timer_;
+    TimePoint armed_for_ = TimePoint::max();
+    TimePoint next_idle_check_ = TimePoint::max();
+    TimePoint alone_since_;              // when the last channel was lost
+    std::uint64_t requeued_before_ = 0;  // when there was last a channel
+    bool alone_ = false;
+    bool pumping_ = false;
+    bool again_ = false;
+    bool ended_ = false;
+    bool over_ = false;
+};
+
+}  // namespace hpb::agent

@@ -1,0 +1,117 @@
+#include "agent/session_link.hpp"
+
+#include <utility>
+
+#include "agent/session_driver.hpp"
+#include "base/text.hpp"
+
+namespace hpb::agent {
+namespace {
+
+constexpr std::uint16_t kNormalClosure = 1000;  // RFC 6455 section 7.4.1
+/// Inbound bytes after which the others of this thread get their turn.
+constexpr std::size_t kReadTurn = 256 * 1024;
+
+}  // namespace
+
+SessionLink::SessionLink(net::WebSocket websocket, SessionDriver& driver,
+                         session::ChannelId channel, Quota::Ticket ticket)
+    : websocket_(std::move(websocket)),
+      driver_(&driver),
+      channel_(channel),
+      ticket_(std::move(ticket)),
+      wake_(websocket_.executor()) {
+    websocket_.stream().limit_unsent(kUnsentLimit);
+}
+
+void SessionLink::start(const std::shared_ptr<SessionDriver>& driver) {
+    net::spawn(websocket_.executor(), read(shared_from_this(), driver));
+    net::spawn(websocket_.executor(), write(shared_from_this(), driver));
+}
+
+net::awaitable<void> SessionLink::read(std::shared_ptr<SessionLink> self,
+                                       std::shared_ptr<SessionDriver> driver) {
+    std::string why = co_await self->read_until_end();
+    if (!self->why_.empty()) why = self->why_;
+    self->over_ = true;
+    self->deadline_.reset();
+    self->websocket_.interrupt();
+    self->wake_.notify_all();
+    driver->on_link_over(self->channel_, why);
+}
+
+net::awaitable<std::string> SessionLink::read_until_end() {
+    std::size_t read = 0;
+    for (;;) {
+        const auto piece = co_await websocket_.receive();
+        if (!piece) co_return printable(piece.error().message());
+        if (!*piece) break;
+        const ByteSpan payload = (*piece)->payload;
+        if (!closing_) {
+            const auto done = driver_->on_link_bytes(channel_, payload);
+            if (!done) {
+                // The session has put the reason into its output, for the peer to read.
+                why_ = printable(done.error().message());
+                failed_ = true;
+                close();
+            }
+        }
+        read += payload.size();
+        if (read < kReadTurn) continue;
+        read = 0;
+        co_await net::asio::post(websocket_.executor(), net::asio::use_awaitable);
+    }
+    const auto& close = *websocket_.close_received();
+    co_return "closed by the relay with code " + std::to_string(close.code) +
+        (close.reason.empty() ? "" : ": " + printable(close.reason));
+}
+
+net::awaitable<void> SessionLink::write(std::shared_ptr<SessionLink> self,
+                                        std::shared_ptr<SessionDriver> driver) {
+    while (!self->over_) {
+        if (self->size_ == 0 && !self->take_output()) {
+            if (self->closing_) {
+                self->websocket_.send_close(kNormalClosure, "");
+                break;
+            }
+            self->idle_ = true;
+            co_await self->wake_.wait();
+            self->idle_ = false;
+            continue;
+        }
+        const auto bytes = self->slab_.span().first(std::exchange(self->size_, 0));
+        const auto sent = co_await self->websocket_.send_in_place(websocket::Opcode::binary, bytes);
+        self->slab_.release();
+        if (!sent) {
+            self->websocket_.interrupt();  // the reader says so
+            break;
+        }
+    }
+    (void)driver;  // kept until here
+}
+
+bool SessionLink::take_output() {
+    auto slab = net::Slab::take();
+    size_ = driver_->take_output(channel_, slab.span());
+    if (size_ > 0) slab_ = std::move(slab);
+    return size_ > 0;
+}
+
+void SessionLink::fetch_output() {
+    if (!idle_ || over_ || size_ > 0) return;
+    if (take_output()) wake_.notify_all();
+}
+
+void SessionLink::close() {
+    if (over_ || std::exchange(closing_, true)) return;
+    deadline_.emplace(websocket_.stream(), kCloseLimit);
+    wake_.notify_all();
+}
+
+void SessionLink::cut(const std::string& why) {
+    if (over_) return;
+    if (why_.empty()) why_ = why;
+    websocket_.interrupt();
+}
+
+}  // namespace hpb::agent

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "session/session.hpp"
+
+namespace hpb::agent {
+
+/// What an operator may ask of all v2 sessions of an agent (docs/configuration.md, "Counters").
+struct SessionCounts {
+    std::uint64_t sessions = 0;       ///< now
+    std::uint64_t streams = 0;        ///< now
+    std::uint64_t channels = 0;       ///< now
+    std::uint64_t losses = 0;         ///< of channels, ever
+    std::uint64_t resumes = 0;        ///< ever
+    std::uint64_t resent_bytes = 0;   ///< ever
+    std::uint64_t expired = 0;        ///< sessions, ever
+    std::uint64_t stalled = 0;        ///< streams that have something to send and no credit, now
+    std::uint64_t replay_memory = 0;  ///< bytes kept until the peer acknowledges them, now
+};
+
+/// What is counted across an agent's threads when it happens, and what sessions leave behind when
+/// they end. Nothing on the data path touches it.
+struct SessionMetrics {
+    std::atomic<std::uint64_t> losses{0};
+    std::atomic<std::uint64_t> resumes{0};
+    std::atomic<std::uint64_t> expired{0};
+    std::atomic<std::uint64_t> past_resent_bytes{0};
+
+    void add_past(const session::Session& session) {
+        past_resent_bytes += session.stats().bytes_resent;
+    }
+    /// Without what lives: SessionDriver::add_to() adds that.
+    [[nodiscard]] SessionCounts past() const {
+        SessionCounts counts;
+        counts.losses = losses;
+        counts.resumes = resumes;
+        counts.expired = expired;
+        counts.resent_bytes = past_resent_bytes;
+        return counts;
+    }
+};
+
+}  // namespace hpb::agent
