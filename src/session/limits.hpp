@@ -9,19 +9,26 @@ namespace hpb::session {
 using Clock = std::chrono::steady_clock;  // the type of a time only: no core reads it
 using std::chrono::milliseconds;
 
+class MemoryBudget;
+
 /// Everything that bounds a session (docs/session-protocol.md, "Limits"). Bytes and counts.
 struct Limits {
     /// Streams that each side may have open at a time; also the share that divides the budgets.
-    std::uint32_t max_streams = 512;
+    std::uint32_t max_streams = 1024;
     /// What a stream may receive before its acceptor has said anything. At most a quarter of
     /// receive_budget / max_streams: with more, all streams together could overrun the budget.
     std::uint32_t initial_credit = 32 * 1024;
-    /// What a stream may have in flight or unread, while the receive budget lasts.
+    /// What a stream may have in flight or unread at first, while the receive budget lasts; and up
+    /// to which that grows with the path and with what its reader takes.
     std::uint64_t stream_window = 256 * 1024;
+    std::uint64_t max_stream_window = 64ULL * 1024 * 1024;
     /// Bytes that all streams together may have in flight to us or unread.
-    std::uint64_t receive_budget = 64ULL * 1024 * 1024;
+    std::uint64_t receive_budget = 128ULL * 1024 * 1024;
     /// Bytes that all streams together keep until the peer acknowledges them.
-    std::uint64_t send_budget = 64ULL * 1024 * 1024;
+    std::uint64_t send_budget = 128ULL * 1024 * 1024;
+    /// What all sessions of the process may use of their budgets beyond their streams' own shares;
+    /// null: no limit but those. Outlives the sessions.
+    MemoryBudget* shared = nullptr;
     std::uint32_t max_channels = 8;
     /// Longest payload of a frame that we take: 1 KiB to 65535.
     std::uint16_t max_frame = 65535;
@@ -54,6 +61,7 @@ struct Limits {
         if (l.initial_credit > most) l.initial_credit = static_cast<std::uint32_t>(most);
         at_least(l.initial_credit, 1U);
         at_least(l.stream_window, std::uint64_t{l.initial_credit});
+        at_least(l.max_stream_window, l.stream_window);
         at_least(l.max_frame, std::uint16_t{1024});
         at_least(l.keep_alive, milliseconds{10});
         at_least(l.grace, milliseconds{1});
@@ -76,32 +84,6 @@ struct Parameters {
     std::uint32_t initial_credit = 0;
     std::uint32_t max_frame = 0;
     bool operator==(const Parameters&) const = default;
-};
-
-/// One pool of bytes of which every stream has a share of its own, so that streams which have
-/// stopped cannot take everything from the others. Invariant: used_ <= limit_.
-class Budget {
-public:
-    Budget(std::uint64_t limit, std::uint64_t share) : limit_(limit), share_(share) {}
-
-    /// @return how many bytes a stream that holds `held` may add.
-    [[nodiscard]] std::uint64_t room(std::uint64_t held) const {
-        return (held < share_ ? share_ - held : 0) + (limit_ - used_);
-    }
-    /// A stream's holding changes. Growth must fit room().
-    void change(std::uint64_t from, std::uint64_t to) {
-        used_ += excess(to);
-        used_ -= excess(from);
-    }
-    [[nodiscard]] std::uint64_t used() const { return used_; }
-
-private:
-    [[nodiscard]] std::uint64_t excess(std::uint64_t held) const {
-        return held > share_ ? held - share_ : 0;
-    }
-    std::uint64_t limit_;
-    std::uint64_t share_;
-    std::uint64_t used_ = 0;
 };
 
 }  // namespace hpb::session

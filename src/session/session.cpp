@@ -8,6 +8,7 @@ namespace hpb::session {
 namespace {
 
 constexpr std::uint32_t kMaxIndices = 0x7fffffff;  // of streams of one side: 31 bits of id
+constexpr std::chrono::seconds kWindowIsKnownFor{60};
 
 std::uint32_t plus(std::uint32_t a, std::uint64_t b) {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(a + b, kMaxIndices));
@@ -24,8 +25,9 @@ Session::Session(Role role, const Identity& identity, const Limits& limits, Slab
       alone_since_(now),
       // A quarter of each budget is every stream's own share, for both sides' streams; what is in
       // the receive budget beyond that is granted while it lasts.
-      send_budget_(limits_.send_budget / 2, limits_.send_budget / 4 / limits_.max_streams),
-      receive_budget_(limits_.receive_budget / 2, limits_.initial_credit),
+      send_budget_(limits_.send_budget / 2, limits_.send_budget / 4 / limits_.max_streams,
+                   limits_.shared),
+      receive_budget_(limits_.receive_budget / 2, limits_.initial_credit, limits_.shared),
       next_local_(limits_.first_stream_index),
       local_limit_(limits_.first_stream_index),
       next_peer_(limits_.first_stream_index),
@@ -45,15 +47,15 @@ const Stream* Session::find_stream(StreamId stream) const {
 
 Stream& Session::add_stream(StreamId id, bool local) {
     auto& slot = streams_[id.value];
-    slot = std::make_unique<Stream>(id, local, *pool_);
-    slot->window = limits_.stream_window;
+    slot = std::make_unique<Stream>(
+        id, local, WindowTuner{limits_.stream_window, limits_.max_stream_window}, *pool_);
     ++stats_.streams_opened;
     return *slot;
 }
 
 void Session::remove(Stream& stream) {
-    send_budget_.change(stream.send.held(), 0);
-    receive_budget_.change(stream.receive.held(), 0);
+    send_budget_.shrink(stream.send.held(), 0);
+    receive_budget_.shrink(stream.receive.held(), 0);
     if (SessionChannel* home = find(stream.home)) --home->streams;
     if (stream.local) {
         --local_streams_;
@@ -99,18 +101,29 @@ void Session::wake(Stream& stream) {
 
 // Lets the peer send more, if the owner has consumed enough and the budget allows.
 void Session::grant(Stream& stream) {
-    const std::uint64_t wanted = stream.receive.wanted(stream.window);
+    const std::uint64_t wanted = stream.receive.wanted(stream.tuner.window());
     if (wanted == 0 || stream.state != State::live) return;
     const std::uint64_t held = stream.receive.held();
-    const std::uint64_t more = std::min(wanted, receive_budget_.room(held));
     // A stream that stands below half of its own share always gets something: nobody starves.
     const std::uint64_t least = std::min(wanted, (std::uint64_t{limits_.initial_credit} + 1) / 2);
-    if (more >= least) {
+    const std::uint64_t more = receive_budget_.grow(held, wanted, least);
+    if (more > 0) {
         stream.receive.grant(more);
-        receive_budget_.change(held, held + more);
         mark(stream, Stream::kAck);
     }
     if (more < wanted && !stream.starved_hook.is_linked()) starved_.push_back(stream);
+}
+
+// The window follows the path. A stream whose window has just grown finds no credit waiting in
+// those of others: they begin small, and go where this one is as soon as much comes for them.
+void Session::tune(Stream& stream, std::size_t consumed, Clock::time_point now) {
+    WindowTuner& tuner = stream.tuner;
+    if (known_window_ > 0 && now - known_window_time_ > kWindowIsKnownFor) known_window_ = 0;
+    tuner.expect(std::min(known_window_, receive_budget_.free() / 4));
+    const std::uint64_t window = tuner.on_consumed(consumed, now, round_trip());
+    if (window <= limits_.stream_window || window < known_window_) return;
+    known_window_ = window;
+    known_window_time_ = now;
 }
 
 void Session::feed_starved() {
@@ -179,9 +192,7 @@ Result<StreamId> Session::open(const OpenInfo& info) {
     Stream& stream = add_stream(id, true);
     stream.info = info;
     stream.send.on_credit(peer_.initial_credit);
-    const std::uint64_t credit = std::min(stream.window, receive_budget_.room(0));
-    stream.receive.grant(credit);
-    receive_budget_.change(0, credit);
+    stream.receive.grant(receive_budget_.grow(0, stream.tuner.window(), 0));
     stream.dirty = Stream::kOpen;
     rehome(stream);
     return id;
@@ -215,12 +226,11 @@ Result<std::size_t> Session::write(StreamId id, ByteSpan data) {
     Stream* stream = find(id);
     if (stream == nullptr || stream->state != State::live) return errc::no_such_stream;
     if (stream->send.finished()) return errc::closed;
-    const auto n =
-        static_cast<std::size_t>(std::min(std::uint64_t{data.size()}, writable_now(*stream)));
+    const std::uint64_t held = stream->send.held();
+    const auto n = static_cast<std::size_t>(
+        send_budget_.grow(held, std::min(std::uint64_t{data.size()}, stream->send.room()), 0));
     if (n > 0) {
-        const std::uint64_t held = stream->send.held();
         stream->send.write(data.first(n));
-        send_budget_.change(held, held + n);
         wake(*stream);
     }
     if (n < data.size()) want_to_write(*stream);
@@ -264,8 +274,8 @@ void Session::begin_end(Stream& stream, State state) {
         remove(stream);
         return;
     }
-    send_budget_.change(stream.send.held(), 0);
-    receive_budget_.change(stream.receive.held(), 0);
+    send_budget_.shrink(stream.send.held(), 0);
+    receive_budget_.shrink(stream.receive.held(), 0);
     stream.send.drop();
     stream.receive.drop();
     Scheduler::remove(stream);
@@ -285,16 +295,17 @@ std::size_t Session::read(StreamId id, std::span<HeldBytes> out) const {
 }
 
 void Session::consumed(StreamId id, std::size_t size, Clock::time_point now) {
-    static_cast<void>(now);
     Stream* stream = find(id);
     if (stream == nullptr || stream->state != State::live) return;
     const std::uint64_t held = stream->receive.held();
-    stream->receive.consume(std::min<std::uint64_t>(size, stream->receive.readable()));
-    receive_budget_.change(held, stream->receive.held());
+    size = static_cast<std::size_t>(std::min<std::uint64_t>(size, stream->receive.readable()));
+    stream->receive.consume(size);
+    receive_budget_.shrink(held, stream->receive.held());
     stream->told_readable = false;
     tell_readable(*stream);
+    tune(*stream, size, now);
+    feed_starved();  // those that wait come first
     grant(*stream);
-    feed_starved();
     tell_finished(*stream);
     remove_if_done(*stream);
 }
@@ -302,7 +313,8 @@ void Session::consumed(StreamId id, std::size_t size, Clock::time_point now) {
 void Session::set_window(StreamId id, std::uint64_t window) {
     Stream* stream = find(id);
     if (stream == nullptr || stream->state != State::live) return;
-    stream->window = std::max<std::uint64_t>(window, limits_.initial_credit);
+    const std::uint64_t fixed = std::max<std::uint64_t>(window, limits_.initial_credit);
+    stream->tuner = WindowTuner{fixed, fixed};
     grant(*stream);
 }
 
@@ -337,8 +349,8 @@ void Session::finish_session(errc told, errc wire) {
             encode(FrameType::end_session, {}, static_cast<std::uint16_t>(wire), describe(wire))
                 .finish());
     }
-    send_budget_ = Budget{0, 0};
-    receive_budget_ = Budget{0, 0};
+    send_budget_.close();
+    receive_budget_.close();
     ack_time_.reset();
     tell(Event::Kind::ended).code = told;
 }

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "session/budget.hpp"
 #include "session/events.hpp"
 #include "session/handshake.hpp"
 #include "session/session_channel.hpp"
@@ -107,7 +108,8 @@ public:
     /// The owner is done with the first `size` bytes of read(); credit flows back. Repeats the
     /// readable event if bytes are left.
     void consumed(StreamId stream, std::size_t size, Clock::time_point now);
-    /// How much the stream may have in flight or unread from now on, budget permitting.
+    /// How much the stream may have in flight or unread from now on, budget permitting, instead of
+    /// what the session finds right.
     void set_window(StreamId stream, std::uint64_t window);
 
     // ---- the session
@@ -143,6 +145,9 @@ private:
     void wake(Stream& stream);
     void grant(Stream& stream);
     void feed_starved();
+    void tune(Stream& stream, std::size_t consumed, Clock::time_point now);
+    [[nodiscard]] bool waits_for_others() const;
+    void look_for_memory(Clock::time_point now);
     void wake_writers();
     [[nodiscard]] std::uint64_t writable_now(const Stream& stream) const;
     void want_to_write(Stream& stream);
@@ -229,6 +234,9 @@ private:
     StreamList<&Stream::starved_hook> starved_;  // for the receive budget
     StreamList<&Stream::ack_hook> unacked_;
     std::optional<Clock::time_point> ack_time_;  // when they are acknowledged at the latest
+    Clock::time_point memory_time_;        // when to look again what other sessions have given back
+    std::uint64_t known_window_ = 0;       // the largest that a stream has lately found right
+    Clock::time_point known_window_time_;  // and when
 
     std::uint32_t local_streams_ = 0;
     std::uint32_t next_local_;   // index of the next stream that we open

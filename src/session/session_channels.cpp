@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kMostLost = 16;
 // How often the round trip is measured while data flows.
 constexpr std::chrono::seconds kPingInterval{1};
+// How often to look whether other sessions have given memory back.
+constexpr milliseconds kMemoryInterval{25};
 
 }  // namespace
 
@@ -295,7 +297,21 @@ std::optional<Clock::time_point> Session::next_deadline() const {
         if (channel->state == ChannelState::open && !channel->close_sent) at(ping_time(*channel));
     }
     if (!has_open_channel()) at(alone_since_ + limits_.grace);
+    if (waits_for_others()) at(memory_time_);
     return first;
+}
+
+bool Session::waits_for_others() const {
+    return limits_.shared != nullptr && !(waiting_.empty() && starved_.empty());
+}
+
+// Another session, on any thread, gives memory back without a word: whoever waits has to look.
+void Session::look_for_memory(Clock::time_point now) {
+    if (!waits_for_others() || now < memory_time_) return;
+    memory_time_ = now + kMemoryInterval;
+    if (limits_.shared->room() == 0) return;
+    feed_starved();
+    wake_writers();
 }
 
 void Session::on_timeout(Clock::time_point now) {
@@ -308,6 +324,7 @@ void Session::on_timeout(Clock::time_point now) {
             mark(stream, Stream::kAck);
         }
     }
+    look_for_memory(now);
     for (const auto& channel : channels_) {
         if (channel->told_dead || channel->state == ChannelState::failed) continue;
         if (now >= death_time(*channel)) {

@@ -272,7 +272,7 @@ Result<void> Session::on_data(Stream& stream, SessionChannel& channel, const Pie
     if (piece.end && fin) {
         if (const errc e = in.on_fin(end); e != errc::none) return e;
     }
-    receive_budget_.change(held, in.held());
+    receive_budget_.shrink(held, in.held());
     stats_.bytes_received += in.readable() - readable;
     // A repetition says that the acknowledgement was lost.
     const bool repeated = piece.end && end + (fin ? 1 : 0) <= before;
@@ -299,7 +299,7 @@ Result<void> Session::on_ack(Stream& stream, const Piece& piece) {
     if (!ack) return ack.error();
     const std::uint64_t held = stream.send.held();
     if (!stream.send.on_ack(ack->position)) return errc::ack_beyond_sent;
-    send_budget_.change(held, stream.send.held());
+    send_budget_.shrink(held, stream.send.held());
     stream.send.on_credit(ack->credit);
     wake(stream);
     tell_writable(stream);
@@ -361,7 +361,7 @@ void Session::on_closed(Stream& stream) {
     }
     const std::uint64_t held = stream.send.held();
     stream.send.on_all_arrived();
-    send_budget_.change(held, 0);
+    send_budget_.shrink(held, 0);
     stream.peer_forgot = true;
     stream.dirty = 0;
     if (stream.control_hook.is_linked()) stream.control_hook.unlink();

@@ -6,6 +6,7 @@
 #include "session/events.hpp"
 #include "session/stream_receive.hpp"
 #include "session/stream_send.hpp"
+#include "session/window_tuner.hpp"
 
 namespace hpb::session {
 
@@ -32,8 +33,8 @@ struct Stream {
     /// What the peer has to be told, again and again until it is known to have arrived.
     enum Dirty : std::uint8_t { kOpen = 1, kOpened = 2, kAck = 4, kEnd = 8 };
 
-    Stream(StreamId id_, bool local_, SlabPool& pool)
-        : id(id_), local(local_), send(pool), receive(pool) {}
+    Stream(StreamId id_, bool local_, const WindowTuner& tuner_, SlabPool& pool)
+        : id(id_), local(local_), tuner(tuner_), send(pool), receive(pool) {}
 
     [[nodiscard]] bool is_dirty(Dirty what) const { return (dirty & what) != 0; }
     /// DATA may go: not before OPEN, and only while the stream lives.
@@ -58,7 +59,7 @@ struct Stream {
     bool fresh = false;  ///< in the scheduler's list of streams that have just become active
     ChannelId home;      ///< the channel that it prefers; none while there is no channel
     std::int64_t deficit = 0;
-    std::uint64_t window = 0;
+    WindowTuner tuner;
     std::uint64_t acked_position = 0;  ///< what our last ACK said
     OpenInfo info;
     errc reset_code = errc::none;

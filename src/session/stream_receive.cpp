@@ -7,6 +7,8 @@ namespace {
 
 // Far more than the ranges that a sender keeps apart, and little memory.
 constexpr std::size_t kMaxPieces = 4096;
+// Granting less is not worth a frame, where the window has room for larger steps.
+constexpr std::uint64_t kStep = 64 * 1024;
 
 }  // namespace
 
@@ -79,7 +81,8 @@ void ReceiveStream::consume(std::uint64_t size) {
 std::uint64_t ReceiveStream::wanted(std::uint64_t window) const {
     if (final_) return 0;
     const std::uint64_t more = consumed_ + window > granted_ ? consumed_ + window - granted_ : 0;
-    return more >= (window + 1) / 2 ? more : 0;
+    const std::uint64_t step = std::min((window + 1) / 2, std::max(kStep, window / 8));
+    return more >= step ? more : 0;
 }
 
 void ReceiveStream::drop() {

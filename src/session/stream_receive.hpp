@@ -44,8 +44,9 @@ public:
         return complete() ? readable() : granted_ - consumed_;
     }
     [[nodiscard]] std::uint64_t granted() const { return granted_; }
-    /// What a window of `window` bytes would grant now; 0 below half of it: smaller steps cost a
-    /// frame each, larger ones let the sender run dry for a round trip.
+    /// What a window of `window` bytes would grant now; 0 if that is less than a step: half of a
+    /// small window, an eighth of a large one. Smaller steps cost a frame each, larger ones let the
+    /// sender run dry.
     [[nodiscard]] std::uint64_t wanted(std::uint64_t window) const;
     void grant(std::uint64_t more) { granted_ += more; }
     void drop();

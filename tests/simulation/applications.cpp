@@ -252,14 +252,29 @@ void Applications::take_events(Session& session, int side) {
     while (const auto event = session.next_event()) on_event(session, side, *event);
 }
 
-void Applications::check_credit(const Session& client, const Session& service) const {
+// What was granted stays granted when a window becomes smaller: but nothing is added to it then.
+void Applications::check_window(const Stream& stream, int side, const Limits& limits) {
+    Half& h = half(stream.id, side);
+    const std::uint64_t window = stream.tuner.window();
+    const std::uint64_t held = stream.receive.held();
+    require(window <= limits.max_stream_window && window >= limits.stream_window,
+            "a window is larger or smaller than the limits allow" + of(stream.id));
+    require(held <= std::max(window, h.window) || held <= h.held,
+            "more is granted than the window allows" + of(stream.id));
+    if (window > h.window && h.window > 0) ++grown_;
+    h.window = window;
+    h.held = held;
+}
+
+void Applications::check_credit(const Session& client, const Session& service,
+                                const Limits& limits) {
     for (const std::uint32_t value : live_) {
         const Stream* a = client.find_stream({value});
         const Stream* b = service.find_stream({value});
         if (a == nullptr || b == nullptr) continue;
         if (a->state != Stream::State::live || b->state != Stream::State::live) continue;
-        require(a->receive.held() <= a->window && b->receive.held() <= b->window,
-                "a window is larger than it may be" + of({value}));
+        check_window(*a, 0, limits);
+        check_window(*b, 1, limits);
         require(
             a->send.written() <= b->receive.granted() && b->send.written() <= a->receive.granted(),
             "more was written than credit allows" + of({value}));

@@ -61,6 +61,8 @@ struct Half {
     bool may_read = false;       // told readable
     bool accepted = false;
     End end = End::none;
+    std::uint64_t held = 0;  // by its receiving side, when last looked at
+    std::uint64_t window = 0;
 };
 
 struct Conversation {
@@ -84,12 +86,14 @@ public:
     /// Every stream has ended in one way at both ends.
     void check_all_ended() const;
     /// Credit as both ends see it, and what was written under it.
-    void check_credit(const Session& client, const Session& service) const;
+    void check_credit(const Session& client, const Session& service, const Limits& limits);
     [[nodiscard]] const std::map<std::uint32_t, Conversation>& all() const { return all_; }
     [[nodiscard]] bool saw_ended(int side) const {
         return ended_.at(static_cast<std::size_t>(side));
     }
     [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+    /// How often a window was found larger than at the last look.
+    [[nodiscard]] std::uint64_t grown() const { return grown_; }
     [[nodiscard]] std::size_t count(End end) const;
     /// Channels that the sessions no longer want, as their events said.
     std::array<std::vector<Event>, 2> channel_events;
@@ -97,6 +101,7 @@ public:
 private:
     void on_event(Session& session, int side, const Event& event);
     void on_end(int side, StreamId id, End end);
+    void check_window(const Stream& stream, int side, const Limits& limits);
     bool write_some(Session& session, int side, StreamId id, std::uint64_t most);
     bool read_some(Session& session, int side, StreamId id, std::uint64_t most);
     bool finish(Session& session, int side, StreamId id);
@@ -115,6 +120,7 @@ private:
     std::array<bool, 2> ended_{};
     bool session_may_end_ = false;
     std::uint64_t bytes_read_ = 0;
+    std::uint64_t grown_ = 0;
 };
 
 }  // namespace hpb::session::simulation

@@ -29,6 +29,8 @@ void add(Outcome& sum, const Outcome& one) {
     sum.refused += one.refused;
     sum.expired += one.expired;
     sum.replays += one.replays;
+    sum.grown += one.grown;
+    sum.shared += one.shared;
 }
 
 void print(const Outcome& o, std::uint64_t runs) {
@@ -36,9 +38,11 @@ void print(const Outcome& o, std::uint64_t runs) {
     std::printf(
         "%llu runs: %llu streams (%llu ends closed, %llu reset by the peer, %llu refused), "
         "%llu bytes read,\n%llu channels lost, %llu bytes resent and %llu received twice by the "
-        "client, %llu sessions expired, %llu replays refused\n",
+        "client, %llu sessions expired, %llu replays refused,\n%llu runs with a shared budget, "
+        "windows grown %llu "
+        "times\n",
         n(runs), n(o.streams), n(o.closed), n(o.reset), n(o.refused), n(o.bytes), n(o.losses),
-        n(o.resent), n(o.repeated), n(o.expired), n(o.replays));
+        n(o.resent), n(o.repeated), n(o.expired), n(o.replays), n(o.shared), n(o.grown));
 }
 
 }  // namespace

@@ -20,9 +20,11 @@ Plan plan_of(Random& random) {
     l.max_streams = static_cast<std::uint32_t>(1 + below(random, 8));
     l.max_channels = static_cast<std::uint32_t>(1 + below(random, 4));
     l.stream_window = 16 * size_up_to(random, 4096);
+    l.max_stream_window = l.stream_window * (1 + below(random, 64));
     l.initial_credit = static_cast<std::uint32_t>(size_up_to(random, 4096));
     l.receive_budget = l.stream_window * (1 + below(random, 8));
     l.send_budget = 16 * size_up_to(random, 16384);
+    if (chance(random, 0.4)) plan.shared = 4 * size_up_to(random, 16384);
     l.bulk_chunk = 1 + size_up_to(random, 8192);
     l.shared_chunk = size_up_to(random, l.bulk_chunk);
     l.spread_above = size_up_to(random, 8192);
@@ -43,18 +45,25 @@ Plan plan_of(Random& random) {
 World::World(std::uint64_t seed)
     : random_(seed),
       plan_(plan_of(random_)),
+      shared_(plan_.shared),
       client_pool_(plan_.slab_size, 16),
       service_pool_(plan_.slab_size, 16),
-      table_(plan_.limits, {}, "listener", service_pool_),
+      table_(limits(), {}, "listener", service_pool_),
       apps_(random_, now_) {
     fill(random_, identity_.id.bytes);
     fill(random_, identity_.secret);
-    client_ = std::make_unique<Session>(Role::client, identity_, plan_.limits, client_pool_, now_);
+    client_ = std::make_unique<Session>(Role::client, identity_, limits(), client_pool_, now_);
 }
 
 Nonce World::nonce() {
     Nonce out;
     fill(random_, out);
+    return out;
+}
+
+Limits World::limits() {
+    Limits out = plan_.limits;
+    if (plan_.shared > 0) out.shared = &shared_;
     return out;
 }
 
@@ -311,7 +320,21 @@ void World::check() {
                                     s->channel_count() * Outbox::kPieces;
         require(pool.in_use() <= slabs, "more memory is in use than the limits allow");
     }
-    if (service != nullptr) apps_.check_credit(*client_, *service);
+    if (service != nullptr) {
+        apps_.check_credit(*client_, *service, plan_.limits.normalised());
+    }
+    check_shared();
+}
+
+void World::check_shared() {
+    if (plan_.shared == 0) return;
+    std::uint64_t used = 0;
+    for (int side = 0; side < 2; ++side) {
+        const Session* s = session(side);
+        if (s != nullptr) used += s->send_budget_used() + s->receive_budget_used();
+    }
+    require(used <= plan_.shared, "the shared budget is overrun");
+    require(used == shared_.used(), "the shared budget does not add up");
 }
 
 // No more faults: everything has to come to its end.
@@ -360,6 +383,7 @@ void World::settle() {
 
 void World::check_empty() {
     apps_.check_all_ended();
+    check_shared();
     for (int side = 0; side < 2; ++side) {
         const Session* s = session(side);
         if (s == nullptr) continue;
@@ -419,6 +443,8 @@ Outcome World::run() {
         settle();
     }
     check_empty();
+    outcome_.grown = apps_.grown();
+    outcome_.shared = plan_.shared > 0 ? 1 : 0;
     outcome_.streams = apps_.all().size();
     outcome_.bytes = apps_.bytes_read();
     outcome_.losses = client_->stats().channels_lost;

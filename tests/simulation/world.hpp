@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "session/memory_budget.hpp"
 #include "session/session_table.hpp"
 #include "simulation/applications.hpp"
 
@@ -38,6 +39,7 @@ struct Plan {
     unsigned steps = 0;
     double fault = 0;  // probability of one in a step
     std::uint64_t stream_bytes = 0;
+    std::uint64_t shared = 0;  // budget of both ends together; 0: each has only its own
     bool service_opens = false;
     bool expires = false;
     bool ends = false;  // one side ends the session in the middle
@@ -56,6 +58,8 @@ struct Outcome {
     std::uint64_t refused = 0;
     std::uint64_t expired = 0;
     std::uint64_t replays = 0;
+    std::uint64_t grown = 0;
+    std::uint64_t shared = 0;
 };
 
 class World {
@@ -85,12 +89,15 @@ private:
         return side == 0 ? client_.get() : table_.find(identity_.id);
     }
     [[nodiscard]] Nonce nonce();
+    [[nodiscard]] Limits limits();
+    void check_shared();
     [[nodiscard]] Link* any_link();
 
     Random random_;
     Plan plan_;
     bool calm_ = false;  // no more partial writes
     Clock::time_point now_{};
+    MemoryBudget shared_;  // as if both ends were sessions of one process
     SlabPool client_pool_;
     SlabPool service_pool_;
     Identity identity_;

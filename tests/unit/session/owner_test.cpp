@@ -71,5 +71,65 @@ TEST_F(OwnerTest, CountsWhatOperatorsAskFor) {
     EXPECT_EQ(pair.service()->stats().bytes_received, 5U);
 }
 
+// A path of a tenth of a second, seen by the service.
+class LongPathTest : public OwnerTest {
+protected:
+    void SetUp() override {
+        channel = pair.client->attach(SessionPair::nonce(1), pair.now).value();
+        const std::string hello = SessionPair::output(*pair.client, channel);
+        HelloReader reader;
+        ByteSpan in = as_bytes(hello);
+        static_cast<void>(pair.table.admit(*reader.next(in).value(), {}, pair.now));
+        const std::string welcome = SessionPair::output(*pair.service(), channel);
+        pair.now += milliseconds{100};
+        EXPECT_TRUE(pair.client->on_bytes(channel, as_bytes(welcome), pair.now));
+        pair.run(channel);
+    }
+    // All that credit allows goes over and is read; then a round trip passes. @return how much.
+    std::size_t round(StreamId id) {
+        static const std::string much(std::size_t{64} << 20, 'x');
+        const std::size_t sent = pair.client->write(id, as_bytes(much)).value();
+        for (std::string wire; !(wire = SessionPair::output(*pair.client, channel)).empty();) {
+            EXPECT_TRUE(pair.service()->on_bytes(channel, as_bytes(wire), pair.now));
+            SessionPair::read(*pair.service(), id, pair.now);
+        }
+        SessionPair::events(*pair.service());
+        pair.now += milliseconds{100};
+        pair.service()->on_timeout(pair.now);
+        const std::string answer = SessionPair::output(*pair.service(), channel);
+        EXPECT_TRUE(pair.client->on_bytes(channel, as_bytes(answer), pair.now));
+        return sent;
+    }
+};
+
+TEST_F(LongPathTest, WindowsGrowAndTheNextStreamIsFastAtOnce) {
+    ASSERT_EQ(pair.service()->round_trip(), milliseconds{100});
+    const StreamId first = open();
+    std::size_t most = 0;
+    for (int i = 0; i < 6; ++i) most = std::max(most, round(first));
+    EXPECT_GT(most, std::size_t{30} << 20);
+    EXPECT_GT(pair.service()->find_stream(first)->tuner.window(), std::uint64_t{30} << 20);
+    pair.client->reset(first);  // credit that was given is only free again at the stream's end
+    pair.run(channel);
+    const StreamId second = open();
+    EXPECT_EQ(pair.service()->find_stream(second)->receive.granted(), 256U * 1024)
+        << "a stream that does nothing takes no memory from others";
+    round(second);
+    EXPECT_GT(pair.service()->find_stream(second)->tuner.window(), std::uint64_t{12} << 20);
+    pair.now += std::chrono::seconds{61};
+    const StreamId late = open();
+    round(late);
+    round(late);
+    EXPECT_LE(pair.service()->find_stream(late)->tuner.window(), std::uint64_t{1} << 20)
+        << "what was known is too old";
+}
+
+TEST_F(LongPathTest, AWindowThatTheOwnerHasSetStays) {
+    const StreamId id = open();
+    pair.service()->set_window(id, 100'000);
+    for (int i = 0; i < 6; ++i) round(id);
+    EXPECT_EQ(pair.service()->find_stream(id)->tuner.window(), 100'000U);
+}
+
 }  // namespace
 }  // namespace hpb::session

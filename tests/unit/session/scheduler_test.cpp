@@ -11,7 +11,7 @@ class SchedulerTest : public ::testing::Test {
 protected:
     Stream& add(std::uint32_t id, std::size_t bytes) {
         auto& stream = streams[id];
-        stream = std::make_unique<Stream>(StreamId{id}, true, pool);
+        stream = std::make_unique<Stream>(StreamId{id}, true, WindowTuner{1, 1}, pool);
         stream->confirmed = true;
         stream->send.on_credit(1 << 30);
         stream->send.write(ByteSpan{std::vector<std::byte>(bytes)});

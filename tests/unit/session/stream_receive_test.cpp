@@ -101,6 +101,21 @@ TEST_F(ReceiveStreamTest, GrantsNothingUntilHalfTheWindowIsConsumed) {
     EXPECT_EQ(stream.wanted(20), 0U) << "nothing more will come";
 }
 
+TEST_F(ReceiveStreamTest, GrantsAnEighthOfALargeWindowAndNotLessThanIsWorthAFrame) {
+    constexpr std::uint64_t kKiB = 1024;
+    const auto after = [&](std::uint64_t consumed, std::uint64_t window) {
+        ReceiveStream s{pool};
+        s.grant(window);
+        EXPECT_EQ(s.on_data(0, as_bytes(std::string(consumed, 'x'))), errc::none);
+        s.consume(consumed);
+        return s.wanted(window);
+    };
+    EXPECT_EQ(after(64 * kKiB - 1, 256 * kKiB), 0U);
+    EXPECT_EQ(after(64 * kKiB, 256 * kKiB), 64 * kKiB);
+    EXPECT_EQ(after(512 * kKiB - 1, 4096 * kKiB), 0U);
+    EXPECT_EQ(after(512 * kKiB, 4096 * kKiB), 512 * kKiB);
+}
+
 TEST_F(ReceiveStreamTest, TooManyPiecesAreRefused) {
     stream.grant(100'000);
     errc e = errc::none;

@@ -1,0 +1,83 @@
+#include "session/window_tuner.hpp"
+
+#include <algorithm>
+
+namespace hpb::session {
+namespace {
+
+using std::chrono::microseconds;
+
+// Below this the clock and the scheduling of threads are measured, not the path.
+constexpr microseconds kShortest{1000};
+// And there a larger window only makes a queue.
+constexpr std::uint64_t kMostOnShort = std::uint64_t{1} << 20;
+// Measurements without growth until the window follows them downwards.
+constexpr unsigned kSettled = 16;
+// A reader that takes nothing for so many round trips does not keep up.
+constexpr int kPause = 2;
+
+// A new stream whose reader takes so much in its first round trip is in a hurry.
+std::uint64_t enough(std::uint64_t window) {
+    return std::min<std::uint64_t>(32 * 1024, window / 2);
+}
+
+// Perhaps it is the window that holds the sender back: how much the path could bring is only seen
+// with a larger one. Less than all of it, since a cycle takes a little longer than the round trip.
+bool fills(std::uint64_t per_round_trip, std::uint64_t window) {
+    return per_round_trip >= window / 8 * 5;
+}
+
+}  // namespace
+
+std::uint64_t WindowTuner::on_consumed(std::uint64_t bytes, Clock::time_point now,
+                                       microseconds round_trip) {
+    if (bytes == 0 || round_trip < microseconds{0} || start_ >= most_) return window_;
+    const std::uint64_t most =
+        round_trip < kShortest ? std::clamp(kMostOnShort, start_, most_) : most_;
+    const microseconds trip = std::max(round_trip, kShortest);
+    if (!begun_) begin(now);
+    const auto elapsed = std::chrono::duration_cast<microseconds>(now - begin_);
+    consumed_ += bytes;
+    if (elapsed < trip) {
+        // So much in less than a round trip: no need to wait for the rest of it. Not so after a
+        // pause: a reader that stops now and then, and finds a full window each time, is slow.
+        const bool hurry = first_ && expected_ > window_ && consumed_ >= enough(window_);
+        if (!hurry && (slow_ || !fills(consumed_, window_))) return window_;
+        measure(consumed_, most);
+        if (hurry) window_ = std::max(window_, std::min(expected_, most));
+    } else {
+        const double part =
+            static_cast<double>(trip.count()) / static_cast<double>(elapsed.count());
+        measure(static_cast<std::uint64_t>(static_cast<double>(consumed_) * part), most);
+        slow_ = elapsed > kPause * trip;
+    }
+    first_ = false;
+    begin(now);
+    return window_;
+}
+
+void WindowTuner::begin(Clock::time_point now) {
+    begun_ = true;
+    begin_ = now;
+    consumed_ = 0;
+}
+
+void WindowTuner::measure(std::uint64_t per_round_trip, std::uint64_t most) {
+    best_ = std::max(best_, per_round_trip);
+    ++measured_;
+    std::uint64_t next = window_;
+    if (fills(per_round_trip, window_)) {
+        next = window_ < most / 4 ? 4 * window_ : most;
+    } else if (per_round_trip > window_ / 2) {
+        next = 2 * per_round_trip;
+    } else if (measured_ >= kSettled) {
+        next = 2 * best_;
+    }
+    next = std::clamp(next, start_, most);
+    if (next == window_ && measured_ < kSettled) return;
+    window_ = next;
+    best_ = 0;
+    measured_ = 0;
+}
+
+}  // namespace hpb::session
