@@ -57,9 +57,12 @@ wanted=("clang-$clang_version" "lld-$clang_version" "llvm-$clang_version" cmake 
     "$(pick libboost1.83-dev libboost1.81-dev)")
 if [ "$level" != build ]; then
     wanted+=(libgtest-dev libgmock-dev "libclang-rt-$clang_version-dev" python3 python3-pytest iproute2 openssl curl git
-        postgresql postgresql-contrib procps)
+        postgresql postgresql-contrib openssh-client procps)
     command -v node >/dev/null || wanted+=(nodejs)
     command -v npm >/dev/null || wanted+=(npm)
+    # Where a service manager runs, the package would open port 22 to the world: there the tests use sshd only
+    # if it is installed already.
+    [ -x /usr/sbin/sshd ] || [ -d /run/systemd/system ] || wanted+=(openssh-server)
 fi
 [ "$level" != dev ] || wanted+=("clang-format-$clang_version" "clang-tidy-$clang_version" dpkg-dev)
 
