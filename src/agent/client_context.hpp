@@ -10,6 +10,7 @@
 #include "agent/relay_dialer.hpp"
 #include "agent/session_metrics.hpp"
 #include "config/agent_options.hpp"
+#include "session/memory_budget.hpp"
 
 namespace hpb::agent {
 
@@ -25,6 +26,7 @@ struct ClientContext {
           dialer(std::move(relay_dialer)),
           registry(std::make_shared<ChannelRegistry>()),
           metrics(std::make_shared<SessionMetrics>()),
+          memory(std::make_shared<session::MemoryBudget>(options.session.memory_budget)),
           connections(std::make_shared<Quota>(options.max_connections)) {}
 
     /// What a sender offers. v1 stands first, since older listeners agree to whatever does.
@@ -37,6 +39,7 @@ struct ClientContext {
     const std::shared_ptr<const RelayDialer> dialer;
     const std::shared_ptr<ChannelRegistry> registry;
     const std::shared_ptr<SessionMetrics> metrics;
+    const std::shared_ptr<session::MemoryBudget> memory;  ///< of all sessions together
     const std::shared_ptr<Quota> connections;
 };
 

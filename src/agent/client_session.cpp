@@ -61,9 +61,9 @@ ClientSession::ClientSession(const net::asio::any_io_executor& executor,
       places_(std::max<std::size_t>(1, mapping_.channels)),
       wake_(executor),
       idle_since_(net::Clock::now()) {
-    session_ = std::make_unique<session::Session>(session::Role::client, new_identity(),
-                                                  session_limits(context_->options.session), *pool_,
-                                                  net::Clock::now());
+    session_ = std::make_unique<session::Session>(
+        session::Role::client, new_identity(),
+        session_limits(context_->options.session, *context_->memory), *pool_, net::Clock::now());
     use(*session_);
 }
 

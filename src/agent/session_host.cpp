@@ -29,7 +29,7 @@ SessionHost::SessionHost(const net::asio::any_io_executor& executor,
                          const std::string& listener_id)
     : executor_(executor),
       context_(std::move(context)),
-      table_(session_limits(context_->options.session),
+      table_(session_limits(context_->options.session, *context_->memory),
              {.max_sessions = context_->options.session.max_sessions}, listener_id, pool_) {}
 
 net::awaitable<void> SessionHost::accept(std::shared_ptr<SessionHost> self,

@@ -2,15 +2,20 @@
 
 #include "config/agent_options.hpp"
 #include "session/limits.hpp"
+#include "session/memory_budget.hpp"
 
 namespace hpb::agent {
 
 /// A session's limits as configured (docs/configuration.md, "Sessions").
-[[nodiscard]] inline session::Limits session_limits(const config::SessionOptions& options) {
+/// @param budget  of the agent, shared by all its sessions, which it outlives.
+[[nodiscard]] inline session::Limits session_limits(const config::SessionOptions& options,
+                                                    session::MemoryBudget& budget) {
     session::Limits limits;
     limits.grace = options.grace;
     limits.keep_alive = options.keep_alive;
     limits.stream_window = options.stream_window;
+    limits.max_stream_window = options.max_stream_window;
+    limits.shared = &budget;
     // RelayChannelCount is 64 at most; while one is replaced there are two in its place.
     limits.max_channels = 128;
     return limits;
