@@ -66,6 +66,10 @@ public:
         key(command, "--proxy", std::string(kSection) + "Proxy", "URL",
             "HTTP proxy, http://[user:password@]host:port, or none");
     }
+    void protocol(CLI::App& command) {
+        key(command, "--protocol", "PortBridge:Protocol", "auto|v1|v2",
+            "what to speak with the other agent: v2 if it can, v1 or v2 only; default auto");
+    }
 
 private:
     CommandLine& line_;
@@ -97,6 +101,7 @@ void add_service(CLI::App& app, CommandLine& line, Builder& build) {
         *app.add_subcommand("service", "run the service agent: connects to targets near it");
     build.relay_access(command);
     build.relay_path(command);
+    build.protocol(command);
     build.texts(
         command, "-T,--target", line.service.targets, "NAME[:KEY]/HOST:PORT",
         "serve the hybrid connection NAME; connections with KEY (default 0) go to HOST:PORT; "
@@ -112,6 +117,7 @@ void add_client(CLI::App& app, CommandLine& line, Builder& build) {
         *app.add_subcommand("client", "run the client agent: listens on local ports");
     build.relay_access(command);
     build.relay_path(command);
+    build.protocol(command);
     build.texts(command, "-L,--local", line.client.mappings, "[BIND:]PORT[/KEY]:NAME",
                 "listen on PORT (of BIND, default 127.0.0.1) and pass connections on to the hybrid "
                 "connection NAME with KEY (default 0); may be repeated");

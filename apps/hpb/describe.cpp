@@ -37,6 +37,18 @@ std::string access_lines(const config::RelayAccess& access) {
     return out;
 }
 
+std::string session_lines(const config::SessionOptions& session) {
+    constexpr std::uint64_t kKilobyte = 1024;
+    if (session.protocol == config::Protocol::v1) return "  speaks only v1: no sessions\n";
+    return fmt::format(
+        "  speaks {}; sessions outlive their channels by {} s, keep-alive {} s\n"
+        "  {} MiB for all sessions, windows from {} to {} KiB\n",
+        session.protocol == config::Protocol::v2 ? "only v2" : "v2, or v1 with who knows no more",
+        session.grace.count(), session.keep_alive.count(),
+        session.memory_budget / kKilobyte / kKilobyte, session.stream_window / kKilobyte,
+        session.max_stream_window / kKilobyte);
+}
+
 }  // namespace
 
 std::string describe(const config::RelayOptions& options) {
@@ -57,7 +69,8 @@ std::string describe(const config::RelayOptions& options) {
 }
 
 std::string describe(const config::ServiceOptions& options) {
-    std::string out = "service agent\n" + access_lines(options.relay);
+    std::string out =
+        "service agent\n" + access_lines(options.relay) + session_lines(options.session);
     for (const auto& entity : options.entities) {
         out += fmt::format("  hybrid connection {}\n", entity.path);
         for (const auto& [key, target] : entity.targets) {
@@ -72,7 +85,8 @@ std::string describe(const config::ServiceOptions& options) {
 }
 
 std::string describe(const config::ClientOptions& options) {
-    std::string out = "client agent\n" + access_lines(options.relay);
+    std::string out =
+        "client agent\n" + access_lines(options.relay) + session_lines(options.session);
     for (const auto& mapping : options.mappings) {
         out += fmt::format("  {} goes to {} with key {} ({} channel{}{})\n",
                            address(mapping.bind_address, mapping.port), mapping.entity,

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "config/relay_access.hpp"
+#include "config/session_config.hpp"
 #include "config/setting_reader.hpp"
 
 namespace hpb::config {
@@ -227,6 +228,7 @@ ClientOptions read_client_options(const LayeredSource& source, const SourceInput
     ClientOptions options;
     RelayAccessResult relay = read_relay_access(reader, inputs);
     options.relay = std::move(relay.access);
+    options.session = read_session_options(reader);
     const auto ports = source.children(kMappings);
     for (const auto& port : ports) read_mapping(reader, port, relay.entity_path, options);
     append_mapping_flags(flags, options, diagnostics);
@@ -252,6 +254,7 @@ ServiceOptions read_service_options(const LayeredSource& source, const SourceInp
     ServiceOptions options;
     RelayAccessResult relay = read_relay_access(reader, inputs);
     options.relay = std::move(relay.access);
+    options.session = read_session_options(reader);
     read_entities(reader, flags.targets.empty() ? relay.entity_path : "", options);
     read_targets(reader, options);
     append_target_flags(flags, options, diagnostics);

@@ -43,12 +43,14 @@ TEST(CommandLine, RelayWithoutAnyFile) {
 }
 
 TEST(CommandLine, ServiceAndClient) {
-    const auto service =
-        parse({"service", "--relay", "sb://127.0.0.1:8443/", "--ca", "relay.crt", "-T",
-               "simple:5011/localhost:5432", "-T", "b/[::1]:80", "--proxy", "none"});
+    const auto service = parse({"service", "--relay", "sb://127.0.0.1:8443/", "--ca", "relay.crt",
+                                "-T", "simple:5011/localhost:5432", "-T", "b/[::1]:80", "--proxy",
+                                "none", "--protocol", "v2"});
     EXPECT_EQ(service.command, Command::service);
     EXPECT_THAT(service.service.targets, ElementsAre("simple:5011/localhost:5432", "b/[::1]:80"));
-    EXPECT_EQ(service.flags.size(), 3u);
+    ASSERT_EQ(service.flags.size(), 4u);
+    EXPECT_EQ(service.flags[3].key, "PortBridge:Protocol");
+    EXPECT_EQ(service.flags[3].value, "v2");
     const auto client =
         parse({"client", "-x", "Endpoint=sb://h/;A=b", "-L", "127.0.0.1:15432/5011:simple", "-L",
                "[::1]:1:b", "--channels", "4", "--ttl", "60", "--log-level", "debug",
@@ -131,19 +133,25 @@ TEST_F(AppTest, CheckTellsWhatWouldRunAndNoSecret) {
     const auto report = check_file(R"({ "PortBridge": {
       "ServiceNamespace": { "ServiceNamespace": "r.example:8443", "AccessRuleName": "root",
                             "AccessRuleKey": "top-secret", "Proxy": "http://u:top-secret@p:1" },
-      "EntityPaths": ["simple"], "Targets": { "5011": "[::1]:80" },
+      "SessionGraceSeconds": 60, "EntityPaths": ["simple"], "Targets": { "5011": "[::1]:80" },
       "PortMappings": { "5021": { "EntityPath": "simple", "AcceptFromIpAddresses": ["*"] } } } })");
     EXPECT_TRUE(report.problems.ok()) << errors();
     EXPECT_EQ(report.output,
               "service agent\n"
               "  relay r.example:8443 over TLS, access rule root\n"
               "  through the proxy p:1 (with a password)\n"
+              "  speaks v2, or v1 with who knows no more; sessions outlive their channels by 60 s, "
+              "keep-alive 5 s\n"
+              "  256 MiB for all sessions, windows from 256 to 65536 KiB\n"
               "  hybrid connection simple\n"
               "    key 5011 goes to [::1]:80\n"
               "    other keys from the relay's user metadata\n"
               "client agent\n"
               "  relay r.example:8443 over TLS, access rule root\n"
               "  through the proxy p:1 (with a password)\n"
+              "  speaks v2, or v1 with who knows no more; sessions outlive their channels by 60 s, "
+              "keep-alive 5 s\n"
+              "  256 MiB for all sessions, windows from 256 to 65536 KiB\n"
               "  0.0.0.0:5021 goes to simple with key 0 (1 channel)\n");
 }
 
