@@ -3,7 +3,7 @@
 
 Each mutation changes one line of src/session. The simulation is built with it in a scratch folder and has
 to fail, by a broken invariant or by not coming to an end. Prints a table; exits 1 if a mutation survives.
-About five minutes on two cores. Usage: scripts/mutate_session.py [--runs N] [--only WORD] [--list]
+About ten minutes on two cores. Usage: scripts/mutate_session.py [--runs N] [--only WORD] [--list]
 """
 import argparse
 import concurrent.futures
@@ -73,10 +73,37 @@ MUTATIONS = [
     ("do not expire", "session_channels.cpp",
      "        finish_session(errc::session_expired, errc::none);\n", "\n"),
     ("keep the budget of an ended stream", "session.cpp",
-     "    receive_budget_.change(stream.receive.held(), 0);\n    if (SessionChannel* home",
+     "    receive_budget_.shrink(stream.receive.held(), 0);\n    if (SessionChannel* home",
      "    if (SessionChannel* home"),
     ("do not wake a writer", "session_input.cpp",
      "    tell_writable(stream);\n    if (held", "    if (held"),
+    ("say that there is more room than there is", "session.cpp",
+     "    const std::uint64_t room = writable_now(*stream);\n",
+     "    const std::uint64_t room = writable_now(*stream) + 1;\n"),
+    ("forget who has asked for room", "session.cpp",
+     "    if (room == 0) want_to_write(*stream);\n", "\n"),
+    ("wait for nobody's memory", "session.cpp",
+     "    stream.wants_write = true;\n", "    stream.wants_write = send_budget_.room(stream.send.held()) > 0;\n"),
+    ("let a window grow without end", "window_tuner.cpp",
+     "    next = std::clamp(next, start_, most);\n", "    next = std::max(next, start_);\n"),
+    ("let a window become smaller than it began", "window_tuner.cpp",
+     "    next = std::clamp(next, start_, most);\n", "    next = std::min(next, most);\n"),
+    ("grant more than the window", "session.cpp",
+     "stream.receive.wanted(stream.tuner.window());", "stream.receive.wanted(2 * stream.tuner.window());"),
+    ("do not let windows grow", "session.cpp",
+     "    tune(*stream, size, now);\n", "\n"),
+    ("do not measure the round trip", "session_channels.cpp",
+     "    channel.ping_unanswered = false;\n", "    return;\n"),
+    ("use the shared budget without taking from it", "budget.hpp",
+     "if (shared_ != nullptr) more = shared_->take(more);", ""),
+    ("keep what was taken from the shared budget", "budget.hpp",
+     "if (shared_ != nullptr && size > 0) shared_->give_back(size);", ""),
+    ("overrun the shared budget", "memory_budget.hpp",
+     "taken = std::min(wanted, limit_ - used);", "taken = wanted;"),
+    ("do not give back at a session's end", "session.cpp",
+     "    receive_budget_.close();\n", "\n"),
+    ("do not look for memory that others gave back", "session_channels.cpp",
+     "    look_for_memory(now);\n", "\n"),
 ]
 
 

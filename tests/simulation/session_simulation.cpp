@@ -79,5 +79,9 @@ int main(int argc, char** argv) {
         }
     }
     print(sum, runs);
+    if (runs >= 1000 && sum.grown == 0) {
+        std::printf("no window has grown in all of them\n");
+        return 1;
+    }
     return 0;
 }
