@@ -4,7 +4,6 @@ HPB_ABANDONED=10000 is the long form."""
 
 import asyncio
 import os
-import struct
 
 from hpbtest import apps, v2
 from hpbtest.bridge import counters, flags
@@ -33,7 +32,7 @@ class Crowd:
             self.begun += 1
             if number % 3 == 1:  # with a connection, and data that nobody will ever answer for
                 await channel.open(1, KEY, bytes(1000))
-                await channel.send(v2.frame(v2.DATA, 1, struct.pack("!Q", 5000) + bytes(9000)))
+                await channel.send_data(1, 5000, bytes(9000))
         except v2.Refused as refusal:
             assert refusal.code == v2.TOO_MANY_SESSIONS, refusal
             self.refused += 1

@@ -183,46 +183,48 @@ async def test_a_hello_of_a_future_version_is_refused_with_our_own(bench, relay,
     await channel.close()
 
 
+@pytest.mark.parametrize("fault", ["a proof of zeroes", "a proof with another secret", "new, with another secret",
+                                   "a HELLO that was overheard"])
 @asynctest()
-async def test_wrong_and_repeated_resumes_are_refused_and_logged_and_harm_nobody(bench, relay, echo):
+async def test_a_wrong_or_repeated_resume_is_refused_and_logged_and_harms_nobody(bench, relay, echo, fault):
     service = bench.service(relay, {5011: echo.address})
     session, first = v2.Session(), await v2.Channel.dial(relay)
-    hello = session.hello(1)
-    await first.begin_with(session, 1, hello)
+    overheard = session.hello(1)
+    await first.begin_with(session, 1, overheard)
     await first.open(1, 5011, b"hello")
-    assert await first.receive(1, 5) == b"hello"
-
-    async def refused(text, code):
-        channel = await v2.Channel.dial(relay)
-        mark = len(service.errors)
-        with pytest.raises(v2.Refused) as refusal:
-            await channel.begin_with(session, 1, text)
-        assert refusal.value.code == code, refusal.value
-        assert await channel.read() is None
-        await until(lambda: session.id.hex()[:8] in service.errors[mark:], 5,
-                    f"a line that names the session: {service.errors[mark:]}")
-        line = next(x for x in service.errors[mark:].splitlines() if session.id.hex()[:8] in x)
-        assert "refus" in line.lower(), line
-
-    await refused(session.hello(2, resume=True, proof=bytes(32)), v2.BAD_PROOF)
-    await refused(session.hello(3, resume=True, secret=os.urandom(32)), v2.BAD_PROOF)
-    await refused(session.hello(4, secret=os.urandom(32)), v2.BAD_PROOF)
-    session.hello(1)  # the nonce is of no matter here
-    await refused(hello, v2.REPLAYED)
-    await first.send(v2.frame(v2.DATA, 1, b"\0\0\0\0\0\0\0\5" + b"on and on"))
-    assert await first.receive(1, 9) == b"on and on", "the session that was named goes on"
+    assert await first.receive(1, 0, 5) == b"hello"
+    hello, code = {
+        "a proof of zeroes": (session.hello(2, resume=True, proof=bytes(32)), v2.BAD_PROOF),
+        "a proof with another secret": (session.hello(3, resume=True, secret=os.urandom(32)), v2.BAD_PROOF),
+        "new, with another secret": (session.hello(4, secret=os.urandom(32)), v2.BAD_PROOF),
+        "a HELLO that was overheard": (overheard, v2.REPLAYED)}[fault]
+    stranger = await v2.Channel.dial(relay)
+    with pytest.raises(v2.Refused) as refusal:
+        await stranger.begin_with(session, 1, hello)
+    assert refusal.value.code == code, refusal.value
+    assert await stranger.read() is None
+    name = session.id.hex()[:8]
+    await until(lambda: name in service.errors, 5, f"a line that names the session: {service.errors}")
+    line = next(line for line in service.errors.splitlines() if name in line)
+    assert "refused" in line and refusal.value.text in line, line
+    await first.send_data(1, 5, b"on and on")
+    assert await first.receive(1, 5, 9) == b"on and on", "the session that was named goes on"
     # And its owner may resume it: another channel takes over when the first is gone.
     second = await v2.Channel.dial(relay)
     await second.begin(session, 5, resume=True)
     first.vanish()
-    await second.send(v2.frame(v2.DATA, 1, b"\0\0\0\0\0\0\0\x0e" + b"elsewhere"))
-    assert (await second.receive(1, 9))[-9:] == b"elsewhere"
-    unknown = v2.Session()
-    third = await v2.Channel.dial(relay)
-    with pytest.raises(v2.Refused) as refusal:
-        await third.begin(unknown, 1, resume=True)
-    assert refusal.value.code == v2.UNKNOWN_SESSION
+    await second.send_data(1, 14, b"elsewhere")
+    assert await second.receive(1, 14, 9) == b"elsewhere"
     await second.close()
+
+
+@asynctest()
+async def test_a_session_of_another_agent_is_refused_as_not_known(bench, relay, echo):
+    bench.service(relay, {5011: echo.address})
+    channel = await v2.Channel.dial(relay)
+    with pytest.raises(v2.Refused) as refusal:
+        await channel.begin(v2.Session(), 1, resume=True)
+    assert refusal.value.code == v2.UNKNOWN_SESSION
 
 
 @pytest.mark.parametrize("garbage", [b"\0" * 64, b"GET / HTTP/1.1\r\n\r\n" * 4, v2.frame(v2.PING, 0, bytes(8)),
@@ -240,7 +242,7 @@ async def test_what_is_no_hello_ends_the_channel_and_nothing_else(bench, relay, 
     while answer is not None:
         answer = await bad.read()
     await good.open(1, 5011, b"fine")
-    assert await good.receive(1, 4) == b"fine"
+    assert await good.receive(1, 0, 4) == b"fine"
     await good.close()
 
 

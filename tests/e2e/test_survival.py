@@ -28,6 +28,11 @@ BUDGET_MIB = 64
 CAP_MIB = 2 * BUDGET_MIB
 
 
+def lull(seconds):
+    """For how long something lasts."""
+    threading.Event().wait(seconds)
+
+
 class Killer:
     """Cuts a bridge's path in seeded random ways."""
 
@@ -60,17 +65,11 @@ class Killer:
             self.bridge.faults.do(command)
         else:
             self.bridge.relay.process.kill()
-            self.lull(self.choice.random() * 0.2)
+            lull(self.choice.random() * 0.2)
             self.bridge.relay.restart()
-
-    @staticmethod
-    def lull(seconds):
-        """For how long something lasts."""
-        threading.Event().wait(seconds)
 
 
 def test_kills_lose_no_byte_and_no_connection(bench):
-    killer = None
     print(f"seed {SEED}: {KILLS} cuts, {CONNECTIONS} connections, {BYTES / MIB:.0f} MiB")
     transfer = Transfer(bench, CONNECTIONS, BYTES // CONNECTIONS // 2)
     bridge = Bridge(bench, {5011: transfer.target},
@@ -81,11 +80,13 @@ def test_kills_lose_no_byte_and_no_connection(bench):
         for number in range(KILLS):
             # Most cuts come when bytes flow again, a quarter of them into the recovery from the one before.
             if killer.choice.random() < 0.25 and number:
-                killer.lull(killer.choice.random() * 0.3)
+                lull(killer.choice.random() * 0.3)
             else:
-                share = (number + killer.choice.random()) / (KILLS + 1)
+                share = 0.9 * (number + killer.choice.random()) / KILLS
                 transfer.wait_moved(share * transfer.total, 60, f"bytes flow after cut {number} ({killer.last})")
-            assert not transfer.over(), "everything should have been moved only after the last cut"
+            if transfer.over():
+                transfer.finish(60)
+                raise AssertionError("everything was moved before the last cut")
             killer.cut()
         elapsed = transfer.finish(60 + BYTES / (10 * MIB))
     except AssertionError as failure:
@@ -103,6 +104,7 @@ def test_kills_lose_no_byte_and_no_connection(bench):
 def resumption(bridge, sock, fault, seconds):
     """Breaks something and waits for an answer on a connection that was there before. @return seconds."""
     assert apps.exchange(None, b"before", sock=sock) == b"before"
+    lull(0.25)  # agents do not hurry back to where they are thrown out at once, again and again
     before = counters(bridge.client)["resumes"]
     start = time.monotonic()
     fault()

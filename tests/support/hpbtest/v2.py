@@ -109,17 +109,21 @@ class Channel:
         await self.send(frame(OPEN, stream, struct.pack("!iBBH16sQ", key, 0, 0, 0, bytes(16), credit)),
                         *([frame(DATA, stream, struct.pack("!Q", 0) + first)] if first else []))
 
-    async def receive(self, stream, size):
-        """Exactly `size` bytes of a stream that come in order; acknowledges nothing."""
-        got = b""
+    async def send_data(self, stream, offset, data):
+        await self.send(frame(DATA, stream, struct.pack("!Q", offset) + data))
+
+    async def receive(self, stream, offset, size):
+        """The `size` bytes of a stream from `offset` on, whatever of the stream comes besides; acknowledges nothing."""
+        got = {}
         while len(got) < size:
             item = await self.read()
             assert item is not None, f"the channel ended after {len(got)} of {size} bytes"
             kind, of, _, payload = item
             assert not (of == stream and kind in (RESET, REFUSED)), f"stream {stream} was ended: {item}"
             if kind == DATA and of == stream:
-                got += payload[8:]
-        return got
+                (start,) = struct.unpack("!Q", payload[:8])
+                got.update((start + i, byte) for i, byte in enumerate(payload[8:]) if offset <= start + i < offset + size)
+        return bytes(got[position] for position in sorted(got))
 
     def vanish(self):
         """Ends the TCP connection, by a reset, without a word."""
