@@ -8,6 +8,7 @@
 #include <map>
 #include <vector>
 
+#include "session/memory_budget.hpp"
 #include "session/session_table.hpp"
 
 namespace {
@@ -49,8 +50,10 @@ private:
     std::size_t size_;
 };
 
-Limits small_limits() {
+Limits small_limits(MemoryBudget* shared = nullptr) {
     Limits limits;
+    limits.shared = shared;
+    limits.max_stream_window = 1024;
     limits.max_streams = 4;
     limits.initial_credit = 64;
     limits.stream_window = 256;
@@ -63,7 +66,7 @@ Limits small_limits() {
 
 class Target {
 public:
-    explicit Target(Input& in) : in_(in), table_(small_limits(), {}, "id", pool_) {}
+    explicit Target(Input& in) : in_(in), table_(small_limits(&shared_), {}, "id", pool_) {}
 
     void run() {
         if (!connect(false)) return;
@@ -72,6 +75,8 @@ public:
             drain_events();
             check();
         }
+        table_.remove({});
+        require(shared_.used() == 0);
     }
 
 private:
@@ -140,7 +145,16 @@ private:
     void own_call() {
         const StreamId id = stream();
         std::array<std::byte, 300> data{};
-        switch (in_.byte() % 8) {
+        switch (in_.byte() % 9) {
+            case 8: {
+                const std::uint64_t room = session_->write_room(id);
+                const std::size_t size = in_.byte();
+                const auto taken = session_->write(id, ByteSpan{data}.first(size));
+                require(!taken || *taken == std::min<std::uint64_t>(size, room));
+                static_cast<void>(session_->all_acknowledged(id));
+                static_cast<void>(session_->stalled_streams());
+                break;
+            }
             case 0:
                 static_cast<void>(session_->accept(id));
                 break;
@@ -240,6 +254,8 @@ private:
         require(session_->channel_count() <= limits.max_channels);
         require(session_->send_budget_used() <= limits.send_budget);
         require(session_->receive_budget_used() <= limits.receive_budget);
+        require(shared_.used() <= shared_.limit());
+        require(shared_.used() == session_->send_budget_used() + session_->receive_budget_used());
         require(pool_.in_use() * pool_.slab_size() <=
                 limits.send_budget + limits.receive_budget +
                     pool_.slab_size() * (8 * limits.max_streams + 3 * Outbox::kPieces));
@@ -247,6 +263,7 @@ private:
 
     Input& in_;
     Clock::time_point now_{};
+    MemoryBudget shared_{700};
     SlabPool pool_{64, 16};
     SessionTable table_;
     Session* session_ = nullptr;
