@@ -52,6 +52,20 @@ net::awaitable<void> Process::handle_signals(Drain drain) {
     exit(0);
 }
 
+void Process::on_status_request(std::function<void()> tell) {
+    net::spawn(pool_.first(), handle_status_requests(std::move(tell)));
+}
+
+net::awaitable<void> Process::handle_status_requests(std::function<void()> tell) {
+    net::asio::signal_set signals(pool_.first(), SIGUSR1);
+    for (;;) {
+        const auto [error, number] = co_await signals.async_wait(net::kAsTuple);
+        if (error) co_return;
+        (void)number;
+        tell();
+    }
+}
+
 void Process::run(Drain drain) {
     net::spawn(pool_.first(), handle_signals(std::move(drain)));
     pool_.run();

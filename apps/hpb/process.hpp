@@ -33,6 +33,10 @@ public:
         std::chrono::milliseconds limit;
     };
 
+    /// What SIGUSR1 does from now on: a role says how it is doing. Called on the first thread.
+    /// Without it the signal is ignored.
+    void on_status_request(std::function<void()> tell);
+
     /// Serves until exit(), or until SIGTERM or SIGINT and the drain that follows; a second signal
     /// ends that at once. Ends the process: coroutines that are suspended then refer to each other
     /// across threads, and taking them apart in the right order would only give back what the
@@ -41,6 +45,7 @@ public:
 
 private:
     [[nodiscard]] net::awaitable<void> handle_signals(Drain drain);
+    [[nodiscard]] net::awaitable<void> handle_status_requests(std::function<void()> tell);
 
     net::ExecutorPool pool_;
     std::atomic<int> code_{-1};

@@ -31,6 +31,7 @@ int run_client(const config::ClientOptions& options) {
     };
     agent::ClientAgent agent(process.pool(), options, std::move(events));
     agent.start();
+    process.on_status_request([&] { agent.log_counters(); });
     process.run({.begin = [&] { agent.stop([&] { process.exit(0); }); },
                  .is_done = nullptr,
                  .limit = kDrainLimit});

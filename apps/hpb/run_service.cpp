@@ -27,6 +27,7 @@ int run_service(const config::ServiceOptions& options) {
     };
     agent::ServiceAgent agent(process.pool(), options, std::move(events));
     agent.start();
+    process.on_status_request([&] { agent.log_counters(); });
     process.run({.begin = [&] { agent.stop([&] { process.exit(0); }); },
                  .is_done = nullptr,
                  .limit = kDrainLimit});

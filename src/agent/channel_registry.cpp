@@ -41,6 +41,44 @@ void ChannelRegistry::shut_down(std::function<void()> on_empty) {
     if (on_empty) on_empty();
 }
 
+std::vector<std::shared_ptr<Stoppable>> ChannelRegistry::live() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<Stoppable>> all;
+    for (const auto& [_, weak] : channels_) {
+        if (auto channel = weak.lock()) all.push_back(std::move(channel));
+    }
+    return all;
+}
+
+void ChannelRegistry::collect(const SessionCounts& past,
+                              std::function<void(const SessionCounts&)> on_done) {
+    struct Sum {
+        std::mutex mutex;
+        SessionCounts counts;
+        std::size_t missing = 1;
+        std::function<void(const SessionCounts&)> on_done;
+        void done() {
+            const std::lock_guard lock(mutex);
+            if (--missing == 0) on_done(counts);
+        }
+    };
+    const auto sum = std::make_shared<Sum>();
+    sum->counts = past;
+    sum->on_done = std::move(on_done);
+    const auto all = live();
+    sum->missing += all.size();
+    for (const auto& each : all) {
+        net::asio::post(each->executor(), [sum, each] {
+            {
+                const std::lock_guard lock(sum->mutex);
+                each->add_to(sum->counts);
+            }
+            sum->done();
+        });
+    }
+    sum->done();
+}
+
 std::size_t ChannelRegistry::size() const {
     const std::lock_guard lock(mutex_);
     return channels_.size();

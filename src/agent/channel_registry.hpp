@@ -5,7 +5,9 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
+#include "agent/session_metrics.hpp"
 #include "net/coro.hpp"
 
 namespace hpb::agent {
@@ -22,6 +24,8 @@ public:
     [[nodiscard]] virtual net::asio::any_io_executor executor() const = 0;
     /// Ends it in order, bounded in time. On its thread.
     virtual void shut_down() = 0;
+    /// Adds what it counts, for an operator who asks. On its thread.
+    virtual void add_to(SessionCounts& sum) const { static_cast<void>(sum); }
 };
 
 /// The channels and sessions of an agent, on whatever thread they live, so that all can be ended
@@ -36,9 +40,15 @@ public:
     /// @param on_empty  called once, on any thread, when the last one is gone.
     void shut_down(std::function<void()> on_empty);
 
+    /// Adds up what lives now, each on its thread, on top of `past`.
+    /// @param on_done  called once, on any thread; not at all if a thread has stopped.
+    void collect(const SessionCounts& past, std::function<void(const SessionCounts&)> on_done);
+
     [[nodiscard]] std::size_t size() const;
 
 private:
+    [[nodiscard]] std::vector<std::shared_ptr<Stoppable>> live() const;
+
     mutable std::mutex mutex_;
     std::unordered_map<const Stoppable*, std::weak_ptr<Stoppable>> channels_;
     bool stopping_ = false;

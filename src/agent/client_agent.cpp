@@ -138,6 +138,14 @@ void ClientAgent::start() {
     net::spawn(state_->pool.first().get_executor(), State::start(state_));
 }
 
+void ClientAgent::log_counters() {
+    const auto& context = state_->context;
+    if (!context) return;
+    context->registry->collect(context->metrics->past(), [](const SessionCounts& counts) {
+        ops::log_info("client", "{}", to_text(counts));
+    });
+}
+
 void ClientAgent::stop(std::function<void()> on_stopped) {
     net::spawn(state_->pool.first().get_executor(), State::stop(state_, std::move(on_stopped)));
 }

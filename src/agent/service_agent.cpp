@@ -99,6 +99,14 @@ void ServiceAgent::start() {
     net::asio::post(state_->pool.first(), [state = state_] { state->start(); });
 }
 
+void ServiceAgent::log_counters() {
+    const auto& context = state_->context;
+    if (!context) return;
+    context->registry->collect(context->metrics->past(), [](const SessionCounts& counts) {
+        ops::log_info("service", "{}", to_text(counts));
+    });
+}
+
 void ServiceAgent::stop(std::function<void()> on_stopped) {
     net::spawn(state_->pool.first().get_executor(), State::stop(state_, std::move(on_stopped)));
 }

@@ -33,6 +33,9 @@ public:
     /// Closes control channels and channels in order, within 5 s. Callable from any thread.
     /// @param on_stopped  called on the pool's first thread.
     void stop(std::function<void()> on_stopped);
+    /// Logs what its v2 sessions count (docs/configuration.md, "Counters"). On the pool's first
+    /// thread.
+    void log_counters();
 
 private:
     struct State;

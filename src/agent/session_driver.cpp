@@ -105,8 +105,15 @@ void SessionDriver::on_link_over(ChannelId channel, const std::string& why) {
     links_.erase(found);
     if (over_) return;
     const auto now = net::Clock::now();
-    const bool orderly = link->is_closing() || ended_;
     const auto* state = core_->find_channel(channel);
+    const bool closed_by_both = state != nullptr && state->close_sent && state->close_received;
+    const bool orderly = link->is_closing() || ended_ || closed_by_both;
+    if (closed_by_both && !state->told_drained && !ended_) {
+        // All that was sent on it has arrived; the acknowledgements come by another channel, or it
+        // will be found dead.
+        on_channel_gone(channel, true);
+        return pump();
+    }
     const bool was_open = state != nullptr && state->state == session::SessionChannel::State::open;
     core_->on_channel_lost(channel, now);
     if (!orderly && was_open) {
@@ -143,14 +150,16 @@ void SessionDriver::dispatch(const Event& event) {
             return channel_opened(event);
         case Event::Kind::channel_refused:
             return on_channel_refused(event.channel, event.hello, event.text);
-        case Event::Kind::channel_dead: {
-            const auto found = links_.find(event.channel.value);
-            if (found != links_.end()) found->second->cut("it has fallen silent");
-            return;
-        }
+        case Event::Kind::channel_dead:
         case Event::Kind::channel_drained: {
             const auto found = links_.find(event.channel.value);
-            if (found != links_.end()) found->second->close();
+            if (found == links_.end()) {
+                core_->on_channel_lost(event.channel, net::Clock::now());
+            } else if (event.kind == Event::Kind::channel_dead) {
+                found->second->cut("it has fallen silent");
+            } else {
+                found->second->close();
+            }
             return;
         }
         case Event::Kind::opened:

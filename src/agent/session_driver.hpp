@@ -42,8 +42,7 @@ public:
     [[nodiscard]] std::string label(session::StreamId stream) const;
     [[nodiscard]] const std::string& name() const { return settings_.name; }
     [[nodiscard]] const char* component() const { return settings_.component; }
-    /// Adds what this session counts to `sum`.
-    void add_to(SessionCounts& sum) const;
+    void add_to(SessionCounts& sum) const override;
 
     // For its links and sockets.
 

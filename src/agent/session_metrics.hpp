@@ -1,7 +1,10 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <cstdint>
+#include <string>
 
 #include "session/session.hpp"
 
@@ -41,5 +44,14 @@ struct SessionMetrics {
         return counts;
     }
 };
+
+/// The line that SIGUSR1 asks for (docs/configuration.md, "Counters").
+[[nodiscard]] inline std::string to_text(const SessionCounts& counts) {
+    return fmt::format(
+        "sessions: sessions={} streams={} channels={} losses={} resumes={} resent_bytes={} "
+        "expired={} stalled={} replay_memory={}",
+        counts.sessions, counts.streams, counts.channels, counts.losses, counts.resumes,
+        counts.resent_bytes, counts.expired, counts.stalled, counts.replay_memory);
+}
 
 }  // namespace hpb::agent
