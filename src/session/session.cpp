@@ -298,13 +298,14 @@ void Session::consumed(StreamId id, std::size_t size, Clock::time_point now) {
     Stream* stream = find(id);
     if (stream == nullptr || stream->state != State::live) return;
     const std::uint64_t held = stream->receive.held();
+    const std::uint64_t used = receive_budget_.used();
     size = static_cast<std::size_t>(std::min<std::uint64_t>(size, stream->receive.readable()));
     stream->receive.consume(size);
     receive_budget_.shrink(held, stream->receive.held());
     stream->told_readable = false;
     tell_readable(*stream);
     tune(*stream, size, now);
-    feed_starved();  // those that wait come first
+    if (receive_budget_.used() < used) feed_starved();  // those that wait come first
     grant(*stream);
     tell_finished(*stream);
     remove_if_done(*stream);

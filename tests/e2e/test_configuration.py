@@ -171,3 +171,42 @@ def test_plain_ws_only_when_asked_for_by_name(bench, echo):
         sock.sendall(b"GET /$hc/simple?sb-hc-action=connect HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
                      b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
         assert sock.recv(4096).startswith(b"HTTP/1.1 401 ")
+
+
+def session_config(bench, **keys):
+    return bench.write_json("sessions.json", {"PortBridge": {
+        "ServiceNamespace": {"ServiceNamespace": "relay.test:8443", "AccessRuleName": "root",
+                             "AccessRuleKey": product.ROOT_KEY}, "EntityPaths": ["simple"], **keys}})
+
+
+def test_check_shows_what_sessions_would_do(bench):
+    path = session_config(bench, Protocol="V2", SessionGraceSeconds=60, KeepAliveSeconds=2, SessionIdleSeconds=9,
+                          MaxSessions=10, MemoryBudgetMegabytes=64, StreamWindowKilobytes=128,
+                          MaxStreamWindowKilobytes=4096)
+    process = bench.start("check", "check", "--config", path)
+    assert process.wait_exit(20) == 0, process.errors
+    assert "WARN" not in process.errors and "unknown" not in process.errors, process.errors
+    for part in ("only v2", "by 60 s", "keep-alive 2 s", "64 MiB", "from 128 to 4096 KiB"):
+        assert part in process.output, process.output
+
+
+@pytest.mark.parametrize("keys, said", [
+    ({"Protocol": "v3"}, "write auto, v1 or v2"), ({"SessionGraceSeconds": 0}, "from 1 to 604800"),
+    ({"KeepAliveSeconds": 3601}, "from 1 to 3600"), ({"MaxSessions": "many"}, "MaxSessions: is not a whole number"),
+    ({"MemoryBudgetMegabytes": 8}, "from 16 to 1048576"),
+    ({"StreamWindowKilobytes": 1024, "MaxStreamWindowKilobytes": 64},
+     "MaxStreamWindowKilobytes (64) is below StreamWindowKilobytes (1024)")], ids=lambda v: v if isinstance(v, str) else "")
+def test_session_settings_that_cannot_be(bench, keys, said):
+    process = bench.start("check", "check", "--config", session_config(bench, **keys))
+    assert process.wait_exit(20) == 2
+    assert said in process.errors and "sessions.json" in process.errors, process.errors
+
+
+@pytest.mark.parametrize("protocol", ["auto", "v1", "v2"])
+def test_the_protocol_by_flag_and_by_file(bench, echo, protocol):
+    relay = bench.relay()
+    bench.service(relay, {}, config={"PortBridge": {
+        "ServiceNamespace": bench.service_namespace(relay), "EntityPaths": ["simple"], "Protocol": protocol.upper(),
+        "Targets": {"5011": "%s:%d" % echo.address}}})
+    _, (address,) = bench.client(relay, ["127.0.0.1:0/5011:simple"], more=["--protocol", protocol])
+    assert apps.exchange(address, b"y" * 300_000) == b"y" * 300_000
