@@ -14,24 +14,35 @@ constexpr const char* kComponent = "client";
 }  // namespace
 
 Bridge::Bridge(const asio::any_io_executor& executor, net::ExecutorPool& pool,
-               std::shared_ptr<const ClientContext> context, config::ClientMapping mapping,
-               std::shared_ptr<MappingNotes> notes)
+               std::shared_ptr<const ClientContext> context, std::string entity)
     : executor_(executor),
       pool_(&pool),
       context_(std::move(context)),
-      mapping_(std::move(mapping)),
-      notes_(std::move(notes)),
+      entity_(std::move(entity)),
       speaks_v1_(context_->options.session.protocol == config::Protocol::v1) {}
 
-void Bridge::take(net::Stream application, Quota::Ticket ticket) {
+std::size_t Bridge::add_mapping(const config::ClientMapping& mapping,
+                                std::shared_ptr<MappingNotes> notes) {
+    mappings_.push_back({.key = mapping.remote_configuration_key,
+                         .channels = std::max(1, mapping.relay_channel_count),
+                         .ttl = mapping.relay_connection_ttl,
+                         .notes = std::move(notes),
+                         .slots = {}});
+    return mappings_.size() - 1;
+}
+
+void Bridge::take(std::size_t mapping, net::Stream application, Quota::Ticket ticket) {
     if (stopping_) return reset(std::move(application));
-    waiting_.push_back({std::move(application), std::move(ticket), net::Clock::now()});
+    waiting_.push_back({mapping, std::move(application), std::move(ticket), net::Clock::now()});
     hand_out();
 }
 
 void Bridge::stop() {
     stopping_ = true;
-    for (const auto& slot : slots_) asio::post(slot->executor(), [slot] { slot->stop(); });
+    for (const auto& mapping : mappings_) {
+        for (const auto& slot : mapping.slots)
+            asio::post(slot->executor(), [slot] { slot->stop(); });
+    }
     for (auto& each : std::exchange(waiting_, {})) reset(std::move(each.application));
 }
 
@@ -59,16 +70,18 @@ void Bridge::hand_out() {
 }
 
 bool Bridge::hand_to_session(Waiting& waiting) {
+    const Mapping& mapping = mappings_[waiting.mapping];
     // A copy: taking a stream may end a session.
     const auto sessions = sessions_;
     return std::any_of(sessions.begin(), sessions.end(), [&](const auto& session) {
-        return session->is_usable() && session->take(waiting.application, waiting.ticket);
+        return session->is_usable() &&
+               session->take(waiting.application, waiting.ticket, mapping.key, mapping.notes);
     });
 }
 
 net::awaitable<void> Bridge::dial(std::shared_ptr<Bridge> self) {
     self->on_dialled(co_await self->context_->dialer->connect(
-        self->mapping_.entity, {.subprotocols = self->context_->offered_protocols()}));
+        self->entity_, {.subprotocols = self->context_->offered_protocols()}));
 }
 
 void Bridge::on_dialled(Result<RelayDialer::SenderChannel> channel) {
@@ -87,24 +100,28 @@ void Bridge::on_dialled(Result<RelayDialer::SenderChannel> channel) {
 
 // ---- v2
 
+// The mappings share it, so the most that any of them asks for is what it gets.
+ClientSession::Route Bridge::route() const {
+    ClientSession::Route route{.entity = entity_, .channels = 1, .ttl = {}};
+    for (const auto& mapping : mappings_) {
+        route.channels = std::max(route.channels, static_cast<std::size_t>(mapping.channels));
+        if (mapping.ttl.count() <= 0) continue;
+        route.ttl = route.ttl.count() <= 0 ? mapping.ttl : std::min(route.ttl, mapping.ttl);
+    }
+    return route;
+}
+
 void Bridge::begin_session(net::WebSocket websocket) {
-    ClientSession::Mapping mapping;
-    mapping.entity = mapping_.entity;
-    mapping.key = mapping_.remote_configuration_key;
-    mapping.channels = static_cast<std::size_t>(std::max(1, mapping_.relay_channel_count));
-    mapping.ttl = mapping_.relay_connection_ttl;
-    auto session = std::make_shared<ClientSession>(executor_, context_, std::move(mapping), notes_,
-                                                   weak_from_this());
+    auto session = std::make_shared<ClientSession>(executor_, context_, route(), weak_from_this());
     sessions_.push_back(session);
     if (!ClientSession::start(session, std::move(websocket))) sessions_.pop_back();
 }
 
 void Bridge::on_usable(ClientSession& session) {
-    if (notes_->set_failing(false)) {
-        ops::log_info(kComponent, "{}: connections go through again", notes_->name());
-    } else {
-        ops::log_debug(kComponent, "{}: session {} carries connections", notes_->name(),
-                       session.short_id());
+    ops::log_debug(kComponent, "{}: session {} carries connections", entity_, session.short_id());
+    for (const auto& mapping : mappings_) {
+        if (mapping.notes->set_failing(false))
+            ops::log_info(kComponent, "{}: connections go through again", mapping.notes->name());
     }
     hand_out();
 }
@@ -122,7 +139,7 @@ void Bridge::on_stranded(ClientSession& session) {
     ops::log_info(kComponent,
                   "{}: the service agent of session {} is not at the relay, but another is: new "
                   "connections go there",
-                  notes_->name(), session.short_id());
+                  entity_, session.short_id());
     hand_out();
 }
 
@@ -138,50 +155,49 @@ void Bridge::on_gone(ClientSession& session, const std::optional<Error>& why) {
 
 // ---- v1
 
-void Bridge::make_slots() {
-    if (!slots_.empty()) return;
-    auto count = static_cast<std::size_t>(std::max(1, mapping_.relay_channel_count));
-    const bool channel_each = mapping_.relay_connection_ttl.count() <= 0;
+void Bridge::make_slots(std::size_t index) {
+    Mapping& mapping = mappings_[index];
+    if (!mapping.slots.empty()) return;
+    auto count = static_cast<std::size_t>(mapping.channels);
     // Without shared channels a slot is only a thread to work on.
-    if (channel_each) count = std::max(count, pool_->size());
-    const auto on_v2 = [executor = executor_, weak = weak_from_this()](auto applications) {
-        asio::post(executor, [weak, applications = std::move(applications)]() mutable {
-            if (const auto self = weak.lock()) self->on_v2(std::move(applications));
+    if (mapping.ttl.count() <= 0) count = std::max(count, pool_->size());
+    const auto on_v2 = [executor = executor_, weak = weak_from_this(), index](auto applications) {
+        asio::post(executor, [weak, index, applications = std::move(applications)]() mutable {
+            if (const auto self = weak.lock()) self->on_v2(index, std::move(applications));
         });
     };
     for (std::size_t i = 0; i < count; ++i) {
         // The first in turn may have to take over a channel that was dialled on this thread.
         const asio::any_io_executor executor =
             i == 1 % count ? executor_ : pool_->next().get_executor();
-        ChannelSlot::Mapping mapping{mapping_.entity, mapping_.remote_configuration_key,
-                                     mapping_.relay_connection_ttl};
-        slots_.push_back(
-            std::make_shared<ChannelSlot>(executor, context_, std::move(mapping), notes_, on_v2));
+        mapping.slots.push_back(std::make_shared<ChannelSlot>(
+            executor, context_, ChannelSlot::Mapping{entity_, mapping.key, mapping.ttl},
+            mapping.notes, on_v2));
     }
 }
 
 void Bridge::begin_v1(net::WebSocket websocket) {
     speaks_v1_ = true;
-    make_slots();
-    ops::log_debug(kComponent, "{}: the service agent speaks v1", notes_->name());
+    ops::log_debug(kComponent, "{}: the service agent speaks v1", entity_);
     if (!waiting_.empty()) {
         Waiting first = std::move(waiting_.front());
         waiting_.pop_front();
-        const auto& slot = slots_[1 % slots_.size()];
-        turn_ = 1;
-        slot->adopt(std::move(websocket), std::move(first.application), std::move(first.ticket));
+        make_slots(first.mapping);
+        Mapping& mapping = mappings_[first.mapping];
+        mapping.turn = 1;
+        mapping.slots[mapping.turn % mapping.slots.size()]->adopt(
+            std::move(websocket), std::move(first.application), std::move(first.ticket));
     }
     hand_out();
 }
 
 void Bridge::hand_out_to_slots() {
-    make_slots();
-    for (auto& each : std::exchange(waiting_, {})) pass(next_slot(), std::move(each));
-}
-
-// The original's order: the first connection goes to slot 1 modulo their number.
-const std::shared_ptr<ChannelSlot>& Bridge::next_slot() {
-    return slots_[++turn_ % slots_.size()];
+    for (auto& each : std::exchange(waiting_, {})) {
+        make_slots(each.mapping);
+        Mapping& mapping = mappings_[each.mapping];
+        // The original's order: the first connection goes to slot 1 modulo their number.
+        pass(mapping.slots[++mapping.turn % mapping.slots.size()], std::move(each));
+    }
 }
 
 void Bridge::pass(const std::shared_ptr<ChannelSlot>& slot, Waiting waiting) {
@@ -193,27 +209,27 @@ void Bridge::pass(const std::shared_ptr<ChannelSlot>& slot, Waiting waiting) {
 }
 
 // The service agent has been replaced by one that speaks v2.
-void Bridge::on_v2(std::vector<ChannelSlot::Waiting> applications) {
+void Bridge::on_v2(std::size_t mapping, std::vector<ChannelSlot::Waiting> applications) {
     if (context_->options.session.protocol != config::Protocol::v1) speaks_v1_ = false;
     for (auto& each : applications)
-        take(net::Stream::attach(executor_, std::move(each.application)), std::move(each.ticket));
+        take(mapping, net::Stream::attach(executor_, std::move(each.application)),
+             std::move(each.ticket));
 }
 
 void Bridge::refuse_waiting(const Error& why, net::Clock::duration patience) {
     const auto since = net::Clock::now() - patience;
-    const std::size_t before = waiting_.size();
     std::erase_if(waiting_, [&](Waiting& waiting) {
         if (waiting.since > since) return false;
         reset(std::move(waiting.application));
+        MappingNotes& notes = *mappings_[waiting.mapping].notes;
+        if (notes.set_failing(true)) {
+            ops::log_warn(kComponent, "{}: connections are reset until there is a channel: {}",
+                          notes.name(), why.message());
+        } else {
+            ops::log_debug(kComponent, "{}: {}", notes.name(), why.message());
+        }
         return true;
     });
-    if (waiting_.size() == before) return;
-    if (notes_->set_failing(true)) {
-        ops::log_warn(kComponent, "{}: connections are reset until there is a channel: {}",
-                      notes_->name(), why.message());
-    } else {
-        ops::log_debug(kComponent, "{}: {}", notes_->name(), why.message());
-    }
 }
 
 }  // namespace hpb::agent

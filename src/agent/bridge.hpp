@@ -13,32 +13,46 @@
 
 namespace hpb::agent {
 
-/// How the applications of one mapping get to the service agent: finds out what that agent speaks
-/// (docs/protocol.md, "Negotiation") and deals applications out, to v2 sessions or to v1 channels.
-/// Applications wait here while that is not known, or no session has a channel; each holds a place
-/// in the agent's quota. Lives on one thread.
+/// How the applications of all mappings to one hybrid connection get to its service agent: finds
+/// out what that agent speaks (docs/protocol.md, "Negotiation") and deals applications out, to v2
+/// sessions, which all mappings share, or to each mapping's v1 channels. Applications wait here
+/// while that is not known, or no session has a channel; each holds a place in the agent's quota.
+/// Lives on one thread.
 class Bridge : public ClientSession::Observer, public std::enable_shared_from_this<Bridge> {
 public:
-    /// Sessions of one mapping: one more is made when all are full, and when a service agent is
-    /// gone while its session may still be resumed.
+    /// Sessions of one hybrid connection: one more is made when all are full, and when a service
+    /// agent is gone while its session may still be resumed.
     static constexpr std::size_t kMaxSessions = 256;
     /// How long an application waits for a relay that cannot be reached while a session lives. A
     /// relay that answers and refuses ends the wait at once.
     static constexpr std::chrono::seconds kPatience{10};
 
     Bridge(const net::asio::any_io_executor& executor, net::ExecutorPool& pool,
-           std::shared_ptr<const ClientContext> context, config::ClientMapping mapping,
-           std::shared_ptr<MappingNotes> notes);
+           std::shared_ptr<const ClientContext> context, std::string entity);
+
+    /// A mapping to this hybrid connection. Before anything is taken.
+    /// @return its number, for take().
+    [[nodiscard]] std::size_t add_mapping(const config::ClientMapping& mapping,
+                                          std::shared_ptr<MappingNotes> notes);
 
     /// Takes over an application's connection.
-    void take(net::Stream application, Quota::Ticket ticket);
+    void take(std::size_t mapping, net::Stream application, Quota::Ticket ticket);
     /// Takes no more; what lives is ended by the agent's registry.
     void stop();
 
     [[nodiscard]] const net::asio::any_io_executor& executor() const { return executor_; }
 
 private:
+    struct Mapping {
+        std::int32_t key = 0;
+        int channels = 1;
+        std::chrono::seconds ttl{300};
+        std::shared_ptr<MappingNotes> notes;
+        std::vector<std::shared_ptr<ChannelSlot>> slots;  // for v1
+        std::size_t turn = 0;
+    };
     struct Waiting {
+        std::size_t mapping;
         net::Stream application;
         Quota::Ticket ticket;
         net::Clock::time_point since;
@@ -50,7 +64,7 @@ private:
     void on_stranded(ClientSession& session) override;
     void on_gone(ClientSession& session, const std::optional<Error>& why) override;
 
-    void make_slots();
+    void make_slots(std::size_t index);
     void hand_out();
     void hand_out_to_slots();
     [[nodiscard]] bool hand_to_session(Waiting& waiting);
@@ -58,18 +72,16 @@ private:
     void on_dialled(Result<RelayDialer::SenderChannel> channel);
     void begin_session(net::WebSocket websocket);
     void begin_v1(net::WebSocket websocket);
-    void on_v2(std::vector<ChannelSlot::Waiting> applications);
-    [[nodiscard]] const std::shared_ptr<ChannelSlot>& next_slot();
-    static void pass(const std::shared_ptr<ChannelSlot>& slot, Waiting waiting);
+    void on_v2(std::size_t mapping, std::vector<ChannelSlot::Waiting> applications);
     void refuse_waiting(const Error& why, net::Clock::duration patience);
+    [[nodiscard]] ClientSession::Route route() const;
+    static void pass(const std::shared_ptr<ChannelSlot>& slot, Waiting waiting);
 
     net::asio::any_io_executor executor_;
     net::ExecutorPool* pool_;
     std::shared_ptr<const ClientContext> context_;
-    config::ClientMapping mapping_;
-    std::shared_ptr<MappingNotes> notes_;
-    std::vector<std::shared_ptr<ChannelSlot>> slots_;  // for v1
-    std::size_t turn_ = 0;
+    std::string entity_;
+    std::vector<Mapping> mappings_;
     std::vector<std::shared_ptr<ClientSession>> sessions_;
     std::deque<Waiting> waiting_;
     bool speaks_v1_ = false;

@@ -1,5 +1,6 @@
 #include "agent/client_agent.hpp"
 
+#include <map>
 #include <set>
 #include <utility>
 
@@ -102,8 +103,14 @@ net::awaitable<Result<void>> ClientAgent::State::probe_relay() {
 }
 
 Result<void> ClientAgent::State::bind_ports() {
+    std::map<std::string, std::shared_ptr<Bridge>> bridges;
     for (const auto& mapping : options.mappings) {
-        auto listener = PortListener::bind(pool, context, mapping);
+        auto& bridge = bridges[to_lower(mapping.entity)];
+        if (!bridge) {
+            bridge =
+                std::make_shared<Bridge>(pool.next().get_executor(), pool, context, mapping.entity);
+        }
+        auto listener = PortListener::bind(bridge, context, mapping);
         if (!listener) return listener.error();
         listeners.push_back(std::move(*listener));
     }

@@ -46,19 +46,18 @@ std::chrono::milliseconds retry_delay(unsigned failures, std::chrono::millisecon
 }  // namespace
 
 ClientSession::ClientSession(const net::asio::any_io_executor& executor,
-                             std::shared_ptr<const ClientContext> context, Mapping mapping,
-                             std::shared_ptr<MappingNotes> notes, std::weak_ptr<Observer> observer)
+                             std::shared_ptr<const ClientContext> context, Route route,
+                             std::weak_ptr<Observer> observer)
     : SessionDriver(executor,
-                    Settings{.name = notes->name(),
+                    Settings{.name = route.entity,
                              .component = kComponent,
                              .connection_idle = context->options.connection_idle},
                     context->registry, context->metrics),
       context_(std::move(context)),
-      mapping_(std::move(mapping)),
-      notes_(std::move(notes)),
+      route_(std::move(route)),
       observer_(std::move(observer)),
       pool_(std::make_shared<session::SlabPool>()),
-      places_(std::max<std::size_t>(1, mapping_.channels)),
+      places_(std::max<std::size_t>(1, route_.channels)),
       wake_(executor),
       idle_since_(net::Clock::now()) {
     session_ = std::make_unique<session::Session>(
@@ -82,12 +81,14 @@ bool ClientSession::is_pending() const {
     return !ending_ && !stranded_ && !is_usable();
 }
 
-bool ClientSession::take(net::Stream& application, Quota::Ticket& ticket) {
+bool ClientSession::take(net::Stream& application, Quota::Ticket& ticket, std::int32_t key,
+                         const std::shared_ptr<MappingNotes>& notes) {
     const auto peer = application.remote_endpoint();
-    const auto stream = session_->open({mapping_.key, source_address(peer)});
+    const auto stream = session_->open({key, source_address(peer)});
     if (!stream) return false;
-    ops::log_debug(kComponent, "{}: connection {} from {} begins", name(), label(*stream),
+    ops::log_debug(kComponent, "{}: connection {} from {} begins", notes->name(), label(*stream),
                    net::host_port(peer.address().to_string(), peer.port()));
+    unanswered_.emplace(stream->value, notes);
     add_socket(*stream, std::move(application), std::move(ticket));
     pump();
     return true;
@@ -131,11 +132,12 @@ bool ClientSession::may_dial(const Place& place) const {
 }
 
 ClientSession::TimePoint ClientSession::tend_idleness(TimePoint now) {
-    if (socket_count() > 0 || !welcomed_) return TimePoint::max();
-    const auto due = idle_since_ + context_->options.session.idle;
+    const auto idle = context_->options.session.idle;
+    if (socket_count() > 0 || !welcomed_ || idle.count() <= 0) return TimePoint::max();
+    const auto due = idle_since_ + idle;
     if (now < due) return due;
     ops::log_debug(kComponent, "{}: session {} ends, it has had no connection for {} s", name(),
-                   short_id(), context_->options.session.idle.count());
+                   short_id(), idle.count());
     end(session::errc::session_ended);
     return TimePoint::max();
 }
@@ -151,7 +153,7 @@ RelayDialer::ConnectOptions ClientSession::connect_options(const Place& place) c
 
 net::awaitable<void> ClientSession::dial(std::shared_ptr<ClientSession> self, std::size_t index) {
     auto channel = co_await self->context_->dialer->connect(
-        self->mapping_.entity, self->connect_options(self->places_[index]));
+        self->route_.entity, self->connect_options(self->places_[index]));
     Place& place = self->places_[index];
     place.dialling = false;
     if (self->ending_) co_return;
@@ -197,7 +199,7 @@ void ClientSession::on_channel_open(ChannelId channel, const std::string& listen
         place.live = channel;
         place.coming = {};
         place.opened_at = now;
-        place.expires = mapping_.ttl.count() > 0 ? now + mapping_.ttl : TimePoint::max();
+        place.expires = route_.ttl.count() > 0 ? now + route_.ttl : TimePoint::max();
     }
     wake_.notify_all();
     if (const auto observer = observer_.lock()) observer->on_usable(*this);
@@ -283,14 +285,23 @@ void ClientSession::on_stream_opened(StreamId stream, const session::OpenInfo& o
 
 void ClientSession::on_stream_accepted(StreamId stream) {
     ops::log_debug(kComponent, "{}: connection {} has reached its target", name(), label(stream));
+    unanswered_.erase(stream.value);
 }
 
 void ClientSession::on_stream_refused(StreamId stream, session::OpenRefusal code,
                                       const std::string& why) {
+    const auto found = unanswered_.find(stream.value);
+    if (found == unanswered_.end()) return;
+    const auto notes = found->second;
+    unanswered_.erase(found);
     std::uint64_t suppressed = 0;
-    if (!notes_->admit_line(suppressed)) return;
-    ops::log_warn(kComponent, "{}: connection {} reset: {}{}", name(), label(stream),
+    if (!notes->admit_line(suppressed)) return;
+    ops::log_warn(kComponent, "{}: connection {} reset: {}{}", notes->name(), label(stream),
                   why.empty() ? session::describe(code) : why, suppressed_text(suppressed));
+}
+
+void ClientSession::on_stream_gone(StreamId stream) {
+    unanswered_.erase(stream.value);
 }
 
 void ClientSession::on_pumped() {

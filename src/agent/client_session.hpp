@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/client_context.hpp"
@@ -43,16 +44,15 @@ public:
         virtual void on_gone(ClientSession& session, const std::optional<Error>& why) = 0;
     };
 
-    struct Mapping {
+    struct Route {
         std::string entity;
-        std::int32_t key = 0;
         std::size_t channels = 1;
         std::chrono::seconds ttl{300};  ///< of a channel; 0 or less: for ever
     };
 
     ClientSession(const net::asio::any_io_executor& executor,
-                  std::shared_ptr<const ClientContext> context, Mapping mapping,
-                  std::shared_ptr<MappingNotes> notes, std::weak_ptr<Observer> observer);
+                  std::shared_ptr<const ClientContext> context, Route route,
+                  std::weak_ptr<Observer> observer);
 
     /// Begins on a channel that a service agent has agreed to carry v2 on.
     /// @return false if the agent is stopping: drop the session.
@@ -64,8 +64,10 @@ public:
     /// There is no channel, but it makes sense to wait for one.
     [[nodiscard]] bool is_pending() const;
     /// Bridges an application, if there is room for it.
+    /// @param key    of its mapping. @param notes  for what is said of its mapping.
     /// @return false if not; then nothing was moved.
-    [[nodiscard]] bool take(net::Stream& application, Quota::Ticket& ticket);
+    [[nodiscard]] bool take(net::Stream& application, Quota::Ticket& ticket, std::int32_t key,
+                            const std::shared_ptr<MappingNotes>& notes);
 
 private:
     using TimePoint = net::Clock::time_point;
@@ -89,6 +91,7 @@ private:
     void on_stream_accepted(session::StreamId stream) override;
     void on_stream_refused(session::StreamId stream, session::OpenRefusal code,
                            const std::string& why) override;
+    void on_stream_gone(session::StreamId stream) override;
     void on_pumped() override;
     void on_session_ended(session::errc code) override;
     void on_over() override;
@@ -104,12 +107,13 @@ private:
     void on_stranger(Place& place, const std::string& why);
 
     std::shared_ptr<const ClientContext> context_;
-    Mapping mapping_;
-    std::shared_ptr<MappingNotes> notes_;
+    Route route_;
     std::weak_ptr<Observer> observer_;
     std::shared_ptr<session::SlabPool> pool_;
     std::unique_ptr<session::Session> session_;
     std::vector<Place> places_;
+    // Of streams that have not been answered.
+    std::unordered_map<std::uint32_t, std::shared_ptr<MappingNotes>> unanswered_;
     net::Signal wake_;
     std::string listener_id_;
     std::optional<Error> failure_;  // why it has not become usable

@@ -26,6 +26,15 @@ bool contains(const std::vector<std::string>& all, std::string_view wanted) {
     return std::find(all.begin(), all.end(), wanted) != all.end();
 }
 
+// For people: what a sender that offers nothing speaks has always been v1.
+std::string spoken(const std::vector<std::string>& offered) {
+    if (offered.empty()) return "nothing, which is hpb.v1";
+    std::string names;
+    for (const auto& name : offered)
+        names += (names.empty() ? "only " : ", ") + printable(name, 40);
+    return names.substr(0, 200);
+}
+
 }  // namespace
 
 Result<ChannelChoice> choose_protocol(const hc::AcceptMessage& accept, config::Protocol pin) {
@@ -33,8 +42,8 @@ Result<ChannelChoice> choose_protocol(const hc::AcceptMessage& accept, config::P
     if (contains(offered, kProtocolV2) && pin != config::Protocol::v1)
         return ChannelChoice{.v2 = true, .subprotocol = kProtocolV2};
     if (pin == config::Protocol::v2) {
-        return Error(errc::not_permitted,
-                     "the client agent does not offer hpb.v2, and this agent's Protocol is v2");
+        return Error(errc::not_permitted, "the client agent offers " + spoken(offered) +
+                                              ", and this agent's Protocol is v2 (hpb.v2)");
     }
     if (offered.empty() || contains(offered, kProtocolV1))
         return ChannelChoice{.v2 = false, .subprotocol = offered.empty() ? "" : kProtocolV1};
@@ -42,8 +51,7 @@ Result<ChannelChoice> choose_protocol(const hc::AcceptMessage& accept, config::P
                                   [](const auto& name) { return name.starts_with(kFamily); });
     if (ours) {
         return Error(errc::not_permitted,
-                     "the client agent offers only " + printable(offered.front(), 40) +
-                         ", and this agent speaks " +
+                     "the client agent offers " + spoken(offered) + ", and this agent speaks " +
                          (pin == config::Protocol::v1 ? "hpb.v1 (Protocol)" : "hpb.v1 and hpb.v2"));
     }
     // A sub-protocol of somebody else's: listeners agree to the sender's first choice, as .NET's

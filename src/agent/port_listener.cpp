@@ -64,23 +64,26 @@ config::IpBytes ip_bytes(const asio::ip::address& address) {
 }
 
 Result<std::shared_ptr<PortListener>> PortListener::bind(
-    net::ExecutorPool& pool, std::shared_ptr<const ClientContext> context,
+    std::shared_ptr<Bridge> bridge, std::shared_ptr<const ClientContext> context,
     config::ClientMapping mapping) {
-    auto acceptor = open_acceptor(pool.next().get_executor(), mapping);
+    auto acceptor = open_acceptor(bridge->executor(), mapping);
     if (!acceptor) return acceptor.error();
-    return std::make_shared<PortListener>(pool, std::move(*acceptor), std::move(context),
-                                          std::move(mapping));
+    return std::make_shared<PortListener>(std::move(*acceptor), std::move(bridge),
+                                          std::move(context), std::move(mapping));
 }
 
-PortListener::PortListener(net::ExecutorPool& pool, net::tcp::acceptor acceptor,
+PortListener::PortListener(net::tcp::acceptor acceptor, std::shared_ptr<Bridge> bridge,
                            std::shared_ptr<const ClientContext> context,
                            config::ClientMapping mapping)
-    : acceptor_(std::move(acceptor)), context_(std::move(context)), mapping_(std::move(mapping)) {
+    : acceptor_(std::move(acceptor)),
+      context_(std::move(context)),
+      mapping_(std::move(mapping)),
+      bridge_(std::move(bridge)) {
     net::error_code ignored;
     endpoint_ = acceptor_.local_endpoint(ignored);
     notes_ = std::make_shared<MappingNotes>(to_text(endpoint_) + " to " + mapping_.entity + "/" +
                                             std::to_string(mapping_.remote_configuration_key));
-    bridge_ = std::make_shared<Bridge>(executor(), pool, context_, mapping_, notes_);
+    number_ = bridge_->add_mapping(mapping_, notes_);
 }
 
 net::awaitable<void> PortListener::run(std::shared_ptr<PortListener> self) {
@@ -132,7 +135,7 @@ void PortListener::on_accepted(net::tcp::socket socket) {
         }
         return reset(std::move(application));
     }
-    bridge_->take(std::move(application), std::move(ticket));
+    bridge_->take(number_, std::move(application), std::move(ticket));
 }
 
 void PortListener::stop() {

@@ -9,17 +9,17 @@
 
 namespace hpb::agent {
 
-/// The local port of one mapping: admits applications and gives them to the mapping's bridge, on
-/// whose thread it lives.
+/// The local port of one mapping: admits applications and gives them to the bridge of its hybrid
+/// connection, on whose thread it lives.
 class PortListener : public std::enable_shared_from_this<PortListener> {
 public:
     /// Binds the port.
     /// @return an error that names the address and the reason.
     [[nodiscard]] static Result<std::shared_ptr<PortListener>> bind(
-        net::ExecutorPool& pool, std::shared_ptr<const ClientContext> context,
+        std::shared_ptr<Bridge> bridge, std::shared_ptr<const ClientContext> context,
         config::ClientMapping mapping);
 
-    PortListener(net::ExecutorPool& pool, net::tcp::acceptor acceptor,
+    PortListener(net::tcp::acceptor acceptor, std::shared_ptr<Bridge> bridge,
                  std::shared_ptr<const ClientContext> context, config::ClientMapping mapping);
 
     /// Accepts until stop().
@@ -40,6 +40,7 @@ private:
     config::ClientMapping mapping_;
     std::shared_ptr<MappingNotes> notes_;
     std::shared_ptr<Bridge> bridge_;
+    std::size_t number_ = 0;  // of the mapping, in the bridge
     ops::LogLimiter rejections_{std::chrono::seconds(1)};
     ops::LogLimiter failures_{std::chrono::seconds(10)};
 };

@@ -64,6 +64,7 @@ void ServiceSession::on_channel_refused(ChannelId, session::HelloRefusal, const 
 void ServiceSession::on_channel_gone(ChannelId, bool) {}
 void ServiceSession::on_stream_accepted(StreamId) {}
 void ServiceSession::on_stream_refused(StreamId, OpenRefusal, const std::string&) {}
+void ServiceSession::on_stream_gone(StreamId) {}
 
 void ServiceSession::on_stream_opened(StreamId stream, const session::OpenInfo& open) {
     const auto found = entity_->mappings.find(open.key);

@@ -33,6 +33,7 @@ private:
     void on_stream_accepted(session::StreamId stream) override;
     void on_stream_refused(session::StreamId stream, session::OpenRefusal code,
                            const std::string& why) override;
+    void on_stream_gone(session::StreamId stream) override;
     void on_session_ended(session::errc code) override;
     void on_over() override;
 

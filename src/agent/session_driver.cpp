@@ -73,7 +73,7 @@ void SessionDriver::add_socket(StreamId stream, net::Stream socket, Quota::Ticke
 }
 
 void SessionDriver::forget(StreamId stream) {
-    sockets_.erase(stream.value);
+    if (sockets_.erase(stream.value) != 0) on_stream_gone(stream);
 }
 
 Result<void> SessionDriver::on_link_bytes(ChannelId channel, ByteSpan bytes) {
@@ -190,7 +190,7 @@ void SessionDriver::dispatch_to_socket(const Event& event) {
         case Event::Kind::closed:
             return socket->on_closed();
         default:  // refused, reset
-            sockets_.erase(found);
+            forget(event.stream);
             return socket->on_reset();
     }
 }

@@ -82,6 +82,8 @@ protected:
     virtual void on_stream_accepted(session::StreamId stream) = 0;
     virtual void on_stream_refused(session::StreamId stream, session::OpenRefusal code,
                                    const std::string& why) = 0;
+    /// The stream's socket is done with.
+    virtual void on_stream_gone(session::StreamId stream) = 0;
     /// Whatever there was to do is done: perhaps streams may be opened that could not before.
     virtual void on_pumped() {}
     /// The session has ended; its streams have been reset.
