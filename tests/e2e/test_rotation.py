@@ -26,7 +26,7 @@ def test_rotation_every_second_during_transfers_loses_nothing_and_resets_nothing
     assert elapsed > 2, "too short for a rotation"
     assert dialled >= elapsed // 1, "a new channel every second"
     for agent, numbers in zip((bridge.client, bridge.service), said):
-        assert numbers["losses"] == numbers["resumes"] == 0, "rotation is no loss"
+        assert numbers["losses"] == numbers["resumes"] == 0, f"rotation is no loss{bridge.said()}"
         assert not re.search(r"channel \S+ lost|resumed session", agent.errors), agent.errors
     assert said[0]["channels"] <= 2, "old channels end"
 
