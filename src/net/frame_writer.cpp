@@ -51,7 +51,7 @@ bool FrameWriter::queue_control(websocket::Opcode opcode, ByteSpan payload) {
         return false;
     }
     control_.erase(0, *written);
-    if (control_.empty()) return false;
+    if (control_.empty() && !stream_.has_unsent()) return false;
     busy_ = true;  // held for flush(): nothing may come between the parts of a frame
     return true;
 }
@@ -70,6 +70,7 @@ awaitable<Result<void>> FrameWriter::write_pending_control() {
         const auto written = co_await stream_.write(as_bytes(frames));
         if (!written) co_return written.error();
     }
+    if (stream_.has_unsent()) co_return co_await stream_.write({});
     co_return Result<void>();
 }
 

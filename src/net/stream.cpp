@@ -9,6 +9,7 @@
 #include <climits>
 
 #include "net/slab.hpp"
+#include "net/tls_batch.hpp"
 
 namespace hpb::net {
 namespace {
@@ -57,7 +58,7 @@ awaitable<Result<void>> Stream::wait(Want want) {
 }
 
 awaitable<Result<void>> Stream::wait_readable() {
-    return wait(read_wants_);
+    return wait(Want::read);
 }
 
 Error Stream::ssl_error(int result) {
@@ -76,16 +77,28 @@ Error Stream::ssl_error(int result) {
 
 awaitable<Result<void>> Stream::handshake(SslPtr ssl) {
     ssl_ = std::move(ssl);
-    SSL_set_fd(ssl_.get(), socket_.native_handle());
+    if (!TlsBatch::attach(ssl_.get(), socket_.native_handle()))
+        co_return Error(asio::error::no_memory);
     for (;;) {
         ERR_clear_error();
         errno = 0;
         const int result = SSL_do_handshake(ssl_.get());
-        if (result == 1) co_return Result<void>();
-        const Want want = SSL_want_write(ssl_.get()) ? Want::write : Want::read;
-        const Error error = ssl_error(result);
+        const Error error = result == 1 ? Error() : ssl_error(result);
+        // What was made goes out in any case: it may be the alert that tells the peer why.
+        const auto flushed = co_await flush_records();
+        if (result == 1) co_return flushed;
         if (error.code() != asio::error::would_block) co_return error;
-        const auto ready = co_await wait(want);
+        if (!flushed) co_return flushed.error();
+        const auto ready = co_await wait(Want::read);
+        if (!ready) co_return ready.error();
+    }
+}
+
+awaitable<Result<void>> Stream::flush_records() {
+    for (;;) {
+        const auto flushed = TlsBatch::flush(ssl_.get(), socket_.native_handle());
+        if (flushed || flushed.error().code() != asio::error::would_block) co_return flushed;
+        const auto ready = co_await wait(Want::write);
         if (!ready) co_return ready.error();
     }
 }
@@ -97,6 +110,14 @@ Result<std::size_t> Stream::try_read(MutableByteSpan into) {
         if (errno == EAGAIN || errno == EINTR) return kWouldBlock;
         return system_error_now();
     }
+    const auto read = try_read_records(into);
+    // Reading makes records only where TLS itself has something to say; what the socket does not
+    // take now goes with the next write.
+    (void)TlsBatch::flush(ssl_.get(), socket_.native_handle());
+    return read;
+}
+
+Result<std::size_t> Stream::try_read_records(MutableByteSpan into) {
     // Several records may be waiting; each SSL_read gives one at most.
     std::size_t total = 0;
     while (total < into.size()) {
@@ -110,7 +131,6 @@ Result<std::size_t> Stream::try_read(MutableByteSpan into) {
         }
         if (total > 0) break;  // what ended the loop shows again on the next call
         if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN) return std::size_t{0};
-        read_wants_ = SSL_want_write(ssl_.get()) ? Want::write : Want::read;
         return ssl_error(result);
     }
     return total;
@@ -120,7 +140,7 @@ awaitable<Result<std::size_t>> Stream::read_some(MutableByteSpan into) {
     for (;;) {
         auto read = try_read(into);
         if (read || read.error().code() != asio::error::would_block) co_return read;
-        const auto ready = co_await wait(read_wants_);
+        const auto ready = co_await wait(Want::read);
         if (!ready) co_return ready.error();
     }
 }
@@ -132,7 +152,7 @@ awaitable<Result<std::size_t>> Stream::read_some(Slab& slab) {
         if (read && *read > 0) co_return read;
         slab.release();
         if (read || read.error().code() != asio::error::would_block) co_return read;
-        const auto ready = co_await wait(read_wants_);
+        const auto ready = co_await wait(Want::read);
         if (!ready) co_return ready.error();
     }
 }
@@ -145,39 +165,54 @@ Result<std::size_t> Stream::try_write(ByteSpan data) {
         return system_error_now();
     }
     std::size_t total = 0;
+    // Nothing is sealed while older records still wait: they are what bounds the memory.
+    auto flushed = TlsBatch::flush(ssl_.get(), socket_.native_handle());
+    while (flushed && total < data.size()) {
+        const auto sealed = seal(data.subspan(total));
+        flushed = TlsBatch::flush(ssl_.get(), socket_.native_handle());
+        if (!sealed) return sealed.error();
+        total += *sealed;
+    }
+    if (!flushed && flushed.error().code() != asio::error::would_block) return flushed.error();
+    return total;
+}
+
+/// Makes records of up to TlsBatch::kPlaintext bytes. @return how many.
+Result<std::size_t> Stream::seal(ByteSpan data) {
+    data = data.first(std::min(data.size(), TlsBatch::kPlaintext));
+    std::size_t total = 0;
     while (total < data.size()) {
         std::size_t n = 0;
         ERR_clear_error();
         errno = 0;
         const int result = SSL_write_ex(ssl_.get(), data.data() + total, data.size() - total, &n);
-        if (result == 1) {
-            total += n;
-            continue;
-        }
-        write_wants_ = SSL_want_read(ssl_.get()) ? Want::read : Want::write;
-        const Error error = ssl_error(result);
-        if (error.code() != asio::error::would_block) return error;
-        break;
+        if (result != 1) return ssl_error(result);
+        total += n;
     }
     return total;
 }
 
+bool Stream::has_unsent() const {
+    return ssl_ && TlsBatch::has_unsent(ssl_.get());
+}
+
 awaitable<Result<void>> Stream::write(ByteSpan data) {
-    while (!data.empty()) {
+    for (;;) {
         const auto written = try_write(data);
         if (!written) co_return written.error();
         data = data.subspan(*written);
-        if (data.empty()) break;
-        const auto ready = co_await wait(ssl_ ? write_wants_ : Want::write);
+        if (data.empty() && !has_unsent()) co_return Result<void>();
+        const auto ready = co_await wait(Want::write);
         if (!ready) co_return ready.error();
     }
-    co_return Result<void>();
 }
 
 void Stream::shutdown_send() {
     if (ssl_ && SSL_is_init_finished(ssl_.get())) {
         ERR_clear_error();
-        SSL_shutdown(ssl_.get());  // best effort: it does not fit if the peer has stopped reading
+        SSL_shutdown(ssl_.get());
+        // Best effort: it does not fit if the peer has stopped reading.
+        (void)TlsBatch::flush(ssl_.get(), socket_.native_handle());
     }
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);

@@ -16,7 +16,8 @@ struct SslFree {
 using SslPtr = std::unique_ptr<SSL, SslFree>;
 
 /// A TCP connection, plain or under TLS. One reader and one writer at a time; both may be the same
-/// coroutine. TLS works directly on the socket, so an idle connection holds no record buffers.
+/// coroutine. TLS works directly on the socket, so an idle connection holds no record buffers
+/// (TlsBatch).
 ///
 /// A Stream is ended from outside by interrupt(), never by closing: the descriptor stays ours until
 /// the owner destroys the Stream, so it can't be another connection's by then.
@@ -44,9 +45,11 @@ public:
 
     /// Writes all of `data`. A failed or interrupted write leaves the stream unusable.
     [[nodiscard]] awaitable<Result<void>> write(ByteSpan data);
-    /// Writes what fits now. @return bytes taken, 0 if none. After a partial TLS write the rest
-    /// must be offered again unchanged.
+    /// Writes what fits now. @return bytes taken, 0 if none. Under TLS some that were taken may
+    /// still have to be sent: see has_unsent().
     [[nodiscard]] Result<std::size_t> try_write(ByteSpan data);
+    /// True if write(), even of nothing, has to be called to send what try_write() has taken.
+    [[nodiscard]] bool has_unsent() const;
 
     /// Ends our direction: TLS close_notify, then FIN.
     void shutdown_send();
@@ -95,12 +98,13 @@ private:
     enum class Want { read, write };
     [[nodiscard]] Error ssl_error(int result);
     [[nodiscard]] awaitable<Result<void>> wait(Want want);
+    [[nodiscard]] awaitable<Result<void>> flush_records();
+    [[nodiscard]] Result<std::size_t> try_read_records(MutableByteSpan into);
+    [[nodiscard]] Result<std::size_t> seal(ByteSpan data);
 
     // The order matters: the SSL object uses the socket's descriptor and goes first.
     tcp::socket socket_;
     SslPtr ssl_;
-    Want read_wants_ = Want::read;
-    Want write_wants_ = Want::write;
 };
 
 /// Interrupts a stream when time is up, unless destroyed before.
