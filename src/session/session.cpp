@@ -250,6 +250,11 @@ bool Session::all_acknowledged(StreamId id) const {
     return stream == nullptr || stream->send.all_acked();
 }
 
+bool Session::inbound_finished(StreamId id) const {
+    const Stream* stream = find_stream(id);
+    return stream != nullptr && stream->receive.done();
+}
+
 Result<void> Session::finish(StreamId id) {
     Stream* stream = find(id);
     if (stream == nullptr || stream->state != State::live) return errc::no_such_stream;

@@ -7,10 +7,14 @@ namespace {
 
 using std::chrono::microseconds;
 
-// Below this the clock and the scheduling of threads are measured, not the path.
+// Below this the clock and the scheduling of threads are measured, not the path. Nothing but a queue
+// fills the window there, and that is in front of everybody else: the window is what the reader
+// takes in kShortQueue, measured for kShortSpan at a time.
 constexpr microseconds kShortest{1000};
-// And there a larger window only makes a queue.
+constexpr microseconds kShortQueue{1250};
+constexpr microseconds kShortSpan{5000};
 constexpr std::uint64_t kMostOnShort = std::uint64_t{1} << 20;
+constexpr std::uint64_t kLeastOnShort = 4;  // of the smallest window elsewhere: a part
 // Measurements without growth until the window follows them downwards.
 constexpr unsigned kSettled = 16;
 // A reader that takes nothing for so many round trips does not keep up.
@@ -32,25 +36,34 @@ bool fills(std::uint64_t per_round_trip, std::uint64_t window) {
 std::uint64_t WindowTuner::on_consumed(std::uint64_t bytes, Clock::time_point now,
                                        microseconds round_trip) {
     if (bytes == 0 || round_trip < microseconds{0} || start_ >= most_) return window_;
-    const std::uint64_t most =
-        round_trip < kShortest ? std::clamp(kMostOnShort, start_, most_) : most_;
-    const microseconds trip = std::max(round_trip, kShortest);
     if (!begun_) begin(now);
     const auto elapsed = std::chrono::duration_cast<microseconds>(now - begin_);
     consumed_ += bytes;
-    if (elapsed < trip) {
+    if (round_trip < kShortest) return on_short_path(elapsed, now);
+    if (elapsed < round_trip) {
         // So much in less than a round trip: no need to wait for the rest of it. Not so after a
         // pause: a reader that stops now and then, and finds a full window each time, is slow.
         const bool hurry = first_ && expected_ > window_ && consumed_ >= enough(window_);
         if (!hurry && (slow_ || !fills(consumed_, window_))) return window_;
-        measure(consumed_, most);
-        if (hurry) window_ = std::max(window_, std::min(expected_, most));
+        measure(consumed_);
+        if (hurry) window_ = std::max(window_, std::min(expected_, most_));
     } else {
         const double part =
-            static_cast<double>(trip.count()) / static_cast<double>(elapsed.count());
-        measure(static_cast<std::uint64_t>(static_cast<double>(consumed_) * part), most);
-        slow_ = elapsed > kPause * trip;
+            static_cast<double>(round_trip.count()) / static_cast<double>(elapsed.count());
+        measure(static_cast<std::uint64_t>(static_cast<double>(consumed_) * part));
+        slow_ = elapsed > kPause * round_trip;
     }
+    first_ = false;
+    begin(now);
+    return window_;
+}
+
+std::uint64_t WindowTuner::on_short_path(microseconds elapsed, Clock::time_point now) {
+    if (elapsed < kShortSpan) return window_;
+    const double part =
+        static_cast<double>(kShortQueue.count()) / static_cast<double>(elapsed.count());
+    window_ = std::clamp(static_cast<std::uint64_t>(static_cast<double>(consumed_) * part),
+                         start_ / kLeastOnShort, std::clamp(kMostOnShort, start_, most_));
     first_ = false;
     begin(now);
     return window_;
@@ -62,18 +75,18 @@ void WindowTuner::begin(Clock::time_point now) {
     consumed_ = 0;
 }
 
-void WindowTuner::measure(std::uint64_t per_round_trip, std::uint64_t most) {
+void WindowTuner::measure(std::uint64_t per_round_trip) {
     best_ = std::max(best_, per_round_trip);
     ++measured_;
     std::uint64_t next = window_;
     if (fills(per_round_trip, window_)) {
-        next = window_ < most / 4 ? 4 * window_ : most;
+        next = window_ < most_ / 4 ? 4 * window_ : most_;
     } else if (per_round_trip > window_ / 2) {
         next = 2 * per_round_trip;
     } else if (measured_ >= kSettled) {
         next = 2 * best_;
     }
-    next = std::clamp(next, start_, most);
+    next = std::clamp(next, start_, most_);
     if (next == window_ && measured_ < kSettled) return;
     window_ = next;
     best_ = 0;

@@ -27,7 +27,9 @@ public:
     [[nodiscard]] std::uint64_t window() const { return window_; }
 
 private:
-    void measure(std::uint64_t per_round_trip, std::uint64_t most);
+    [[nodiscard]] std::uint64_t on_short_path(std::chrono::microseconds elapsed,
+                                              Clock::time_point now);
+    void measure(std::uint64_t per_round_trip);
     void begin(Clock::time_point now);
 
     std::uint64_t start_;

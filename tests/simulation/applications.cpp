@@ -257,7 +257,7 @@ void Applications::check_window(const Stream& stream, int side, const Limits& li
     Half& h = half(stream.id, side);
     const std::uint64_t window = stream.tuner.window();
     const std::uint64_t held = stream.receive.held();
-    require(window <= limits.max_stream_window && window >= limits.stream_window,
+    require(window <= limits.max_stream_window && window >= limits.stream_window / 4,
             "a window is larger or smaller than the limits allow" + of(stream.id));
     require(held <= std::max(window, h.window) || held <= h.held,
             "more is granted than the window allows" + of(stream.id));

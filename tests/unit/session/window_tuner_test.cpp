@@ -124,6 +124,19 @@ TEST_F(WindowTunerTest, StaysSmallOnLoopback) {
     }
 }
 
+TEST_F(WindowTunerTest, OnLoopbackIsAMillisecondsQueueAndNotMore) {
+    Path path{200e6, microseconds{200}, tuner};
+    path.run(seconds{1});
+    EXPECT_GE(tuner.window(), 200 * kKiB);
+    EXPECT_LE(tuner.window(), 300 * kKiB);
+    path.rate(20e6);
+    path.run(seconds{1});
+    EXPECT_EQ(tuner.window(), 64 * kKiB);
+    path.rate(400e6);
+    path.run(seconds{1});
+    EXPECT_GE(tuner.window(), 400 * kKiB);
+}
+
 TEST_F(WindowTunerTest, StaysModestOnALocalNetworkWhoseReaderIsHeldUpNowAndThen) {
     Path path{1e9, milliseconds{2}, tuner};
     path.reader(5e9, milliseconds{20});
