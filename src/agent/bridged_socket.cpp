@@ -51,6 +51,9 @@ void BridgedSocket::start(const std::shared_ptr<SessionDriver>& driver) {
     asio::post(driver->executor(), [self = shared_from_this(), driver] {
         if (self->over_) return;
         self->write_more();
+        // The end may have come while the target was being dialled, when nobody was here to hear it.
+        if (!self->over_ && driver->core().inbound_finished(self->stream_))
+            self->on_inbound_finished();
         self->read_more();
     });
 }

@@ -28,7 +28,7 @@ bool contains(const std::vector<std::string>& all, std::string_view wanted) {
 
 // For people: what a sender that offers nothing speaks has always been v1.
 std::string spoken(const std::vector<std::string>& offered) {
-    if (offered.empty()) return "nothing, which is hpb.v1";
+    if (offered.empty()) return "no sub-protocol, which means hpb.v1";
     std::string names;
     for (const auto& name : offered)
         names += (names.empty() ? "only " : ", ") + printable(name, 40);

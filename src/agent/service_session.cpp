@@ -91,7 +91,12 @@ net::awaitable<void> ServiceSession::dial_target(std::shared_ptr<ServiceSession>
     options.timeout = self->context_->options.connect_timeout;
     auto socket = co_await net::dial(mapping->target.host, mapping->target.port, options);
     if (self->is_over()) co_return;
-    if (!socket) {
+    if (!socket && socket.error().code() == asio::error::connection_reset) {
+        // Not a refusal: it was connected, and reset in the same moment.
+        ops::log_debug(kComponent, "{}: connection {}: target {} reset it at once",
+                       mapping->notes->name(), self->label(stream), mapping->target.to_string());
+        self->core().reset(stream);
+    } else if (!socket) {
         self->refuse(stream, *mapping, socket.error());
     } else if (self->core().accept(stream)) {
         if (mapping->notes->set_failing(false))

@@ -159,7 +159,7 @@ awaitable<void> ListenerTest::turns_away() {
     co_await say(*control.websocket, accept_message());
     const Visit rejection = co_await visit(410);
     EXPECT_THAT(rejection.request.target,
-                HasSubstr("&sb-hc-statusCode=503&sb-hc-statusDescription=The+service+agent"));
+                HasSubstr("&sb-hc-statusCode=503&sb-hc-statusDescription=the+service+agent"));
 }
 
 TEST_F(ListenerTest, RejectsASenderBeyondItsChannels) {
