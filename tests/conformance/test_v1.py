@@ -624,7 +624,7 @@ async def test_application_sees_the_end_and_every_byte_when_the_target_closes(be
 
     with apps.TcpTarget(serve) as target:
         bench.service(relay, {5011: target.address})
-        _, (address,) = bench.client(relay, ["127.0.0.1:0/5011:simple"])
+        _, (address,) = bench.client(relay, ["127.0.0.1:0/5011:simple"], more=["--protocol", "v1"])
         reader, writer = await opened(address)
         writer.write(b"go")
         assert await asyncio.wait_for(reader.read(-1), deadline(30)) == data
@@ -654,7 +654,7 @@ async def test_an_application_that_ends_its_sending_still_gets_the_answer(bench,
 
     with apps.TcpTarget(serve) as target:
         bench.service(relay, {5011: target.address})
-        client, (address,) = bench.client(relay, ["127.0.0.1:0/5011:simple"])
+        client, (address,) = bench.client(relay, ["127.0.0.1:0/5011:simple"], more=["--protocol", "v1"])
         for _ in range(2):
             reader, writer = await opened(address)
             writer.write(b"question")
@@ -670,7 +670,7 @@ async def test_a_refused_target_is_told_in_words_and_ends_the_applications_conne
     refused, keep = apps.refused_address()
     with keep:
         service = bench.service(relay, {5011: refused})
-        _, (address,) = bench.client(relay, ["127.0.0.1:0/5011:simple"])
+        _, (address,) = bench.client(relay, ["127.0.0.1:0/5011:simple"], more=["--protocol", "v1"])
         reader, writer = await opened(address)
         writer.write(b"hello?")
         try:

@@ -6,7 +6,7 @@ import threading
 import pytest
 from hpbtest import programs
 from hpbtest.bridge import Bridge, counters
-from hpbtest.waiting import sized
+from hpbtest.waiting import sized, wait_until
 
 KILLS = sized(20, 5)
 ROWS = 200
@@ -64,6 +64,8 @@ def survive(bench, bridge, programs_running, choice):
         bridge.relay.process.kill()
         threading.Event().wait(choice.random() * 0.1)
         bridge.relay.restart()
+        # Answers may have come before the kill: the next one is to hit a path that is there again.
+        wait_until(lambda: counters(bridge.client)["resumes"] > turn, 20, f"the session is resumed after kill {turn}")
         for program in programs_running:
             program.hear(turn)
     for program in programs_running:

@@ -108,7 +108,7 @@ class Bench:
         process = self.start("client", *arguments, *more, namespace=namespace)
         return process, process.wait_ready() if ready else []
 
-    def client_with(self, relay, mappings):
+    def client_with(self, relay, mappings, *, more=()):
         """hpb client from a file. mappings: [dict of keys for one port]. @return process, [(host, port)]."""
         ports = [free_port() for _ in mappings]
         section = {"ServiceNamespace": self.service_namespace(relay), "PortMappings": {}}
@@ -117,7 +117,7 @@ class Bench:
                 "EntityPath": "simple", "RemoteConfigurationKey": 5011, "BindToAddress": "127.0.0.1",
                 "AcceptFromIpAddresses": ["*"], **keys}
         path = self.write_json(f"client-{ports[0]}.json", {"PortBridge": section})
-        process = self.start("client", "client", "--config", path)
+        process = self.start("client", "client", "--config", path, *more)
         process.wait_ready()
         return process, [("127.0.0.1", port) for port in ports]
 
