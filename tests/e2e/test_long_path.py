@@ -93,7 +93,7 @@ def test_a_connection_costs_one_round_trip_and_so_does_a_refusal(bench):
     with keep, apps.echo_target() as target:
         bridge = Bridge(bench, {5011: target.address, 1: refused}, links={"client": LINK})
         assert apps.exchange(bridge.address, b"warm") == b"warm"
-        refusal(bridge.at[1], False)  # each mapping has a session of its own
+        refusal(bridge.at[1], False)
         wait_until(lambda: target.live == 0, 5, "the first connection is over")
         times = []
         for _ in range(5):

@@ -117,6 +117,7 @@ class _Pair:
     def reset(self):
         """RST to both ends, soon."""
         self._doomed = True
+        self.open = False  # nobody draws it a second time
         self._waker.send(b"x")
 
     def _run(self):
