@@ -51,10 +51,12 @@ void BridgedSocket::start(const std::shared_ptr<SessionDriver>& driver) {
     asio::post(driver->executor(), [self = shared_from_this(), driver] {
         if (self->over_) return;
         self->write_more();
-        // The end may have come while the target was being dialled, when nobody was here to hear it.
+        // The end may have come while the target was being dialled, when nobody was here to hear
+        // it.
         if (!self->over_ && driver->core().inbound_finished(self->stream_))
             self->on_inbound_finished();
         self->read_more();
+        driver->pump();
     });
 }
 
@@ -62,19 +64,19 @@ void BridgedSocket::start(const std::shared_ptr<SessionDriver>& driver) {
 
 void BridgedSocket::read_more() {
     if (over_ || resetting_ || reading_ != Reading::idle) return;
+    const auto driver = driver_->shared_from_this();  // reading may end this socket
     std::size_t turn = 0;
     while (read_once(turn)) {
         if (turn < kReadTurn) continue;
         // The others' turn; meanwhile this one waits for bytes that are there.
         reading_ = Reading::for_bytes;
-        asio::post(driver_->executor(),
-                   [self = shared_from_this(), driver = driver_->shared_from_this()] {
-                       self->reading_ = Reading::idle;
-                       self->read_more();
-                   });
+        asio::post(driver_->executor(), [self = shared_from_this(), driver] {
+            self->reading_ = Reading::idle;
+            self->read_more();
+        });
         break;
     }
-    if (!over_) driver_->pump();
+    driver->pump();  // what it said last, too
 }
 
 // @return false if there is nothing more to do now.

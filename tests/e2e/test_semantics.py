@@ -151,6 +151,13 @@ def _wait_until_held_then_reset(a):
     a.reset()
 
 
+def _wait_until_all_is_quiet_then_reset(a):
+    a.wait("held")
+    # Until nothing of the connection is on its way any more, with which the reset could be told.
+    threading.Event().wait(0.3)
+    a.reset()
+
+
 def _hold_and_read(a):
     a.tell("held")
     a.read_all()
@@ -247,6 +254,7 @@ CASES = {
     "half-close, and the answer comes late": Case(_ask_and_half_close, _answer_late),
     "half-close by both at once": Case(_send_half_close_read, _send_half_close_read),
     "reset without data before it": Case(_wait_until_held_then_reset, _hold_and_read),
+    "reset of a connection that is quiet": Case(_wait_until_all_is_quiet_then_reset, _hold_and_read),
     "reset (linger 0) after data that was read": Case(_send_wait_reset, _read_tell_read),
     "reset (linger 0) right behind data": Case(_send_and_reset, _hold_and_read, race=only_how_it_ended),
     "reset after a half-close": Case(_half_close_wait_reset, _read_tell_send_on),
