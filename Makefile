@@ -32,7 +32,7 @@ test: ## Build everything and run all tests: ARGS="-L unit" is passed on to ctes
 	@scripts/setup.sh test
 	cmake --preset release -DBUILD_TESTING=ON
 	cmake --build --preset release
-	ctest --test-dir build/release --output-on-failure --no-tests=error $(ARGS)
+	ctest --test-dir build/release --output-on-failure --no-tests=error -j 2 $(ARGS)
 
 bench: ## Run the benchmarks: ARGS are passed on
 	@[ -x bench/run ] || { echo "make bench: there is no bench/run in this version" >&2; exit 1; }
