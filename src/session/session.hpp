@@ -101,8 +101,8 @@ public:
     [[nodiscard]] bool all_acknowledged(StreamId stream) const;
     /// Nothing more will be written: half-close.
     [[nodiscard]] Result<void> finish(StreamId stream);
-    /// The peer sends nothing more and all it has sent was consumed: what inbound_finished has told,
-    /// for an owner that could do nothing about it then.
+    /// The peer sends nothing more and all it has sent was consumed: what inbound_finished has
+    /// told, for an owner that could do nothing about it then.
     [[nodiscard]] bool inbound_finished(StreamId stream) const;
     /// Ends the stream at once, both ways; what is in flight may be lost. No event follows.
     void reset(StreamId stream, errc code = errc::application_reset);

@@ -7,9 +7,9 @@ namespace {
 
 using std::chrono::microseconds;
 
-// Below this the clock and the scheduling of threads are measured, not the path. Nothing but a queue
-// fills the window there, and that is in front of everybody else: the window is what the reader
-// takes in kShortQueue, measured for kShortSpan at a time.
+// Below this the clock and the scheduling of threads are measured, not the path. Nothing but a
+// queue fills the window there, and that is in front of everybody else: the window is what the
+// reader takes in kShortQueue, measured for kShortSpan at a time.
 constexpr microseconds kShortest{1000};
 constexpr microseconds kShortQueue{1250};
 constexpr microseconds kShortSpan{5000};
