@@ -196,6 +196,9 @@ void SessionDriver::dispatch_to_socket(const Event& event) {
 }
 
 void SessionDriver::channel_opened(const Event& event) {
+    // Lost in the moment in which it began: its loss was told first, and there is nothing to resume
+    // on.
+    if (core_->find_channel(event.channel) == nullptr) return;
     if (std::exchange(alone_, false)) {
         const auto gone = net::Clock::now() - alone_since_;
         const std::uint64_t requeued = core_->stats().bytes_requeued - requeued_before_;

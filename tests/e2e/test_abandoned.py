@@ -83,6 +83,7 @@ async def test_abandoned_sessions_leave_memory_where_it_was_and_others_alone(ben
               f"{before / MIB:.1f} MiB, grown by {grown / MIB:.2f} MiB; {traffic.rounds} round trips meanwhile; {said}")
         assert traffic.failure is None and traffic.rounds > 0, traffic.failure
         assert crowd.begun > COUNT / 2 and said["expired"] >= crowd.begun
+        assert said["resumes"] == 0, "nobody came back"
         if not SLOW:
             assert grown < 8 * MIB, "more than what an allocator keeps"
         await until(lambda: service.descriptors() <= descriptors, 20, "no descriptor is left behind")
