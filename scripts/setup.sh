@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs what building, testing or demonstrating needs and is missing, with the system's package
-# manager. Usage: scripts/setup.sh [build|test|dev]   (default: build; each includes the one before)
+# manager. Usage: scripts/setup.sh [build|test|dev|bench]   (default: build; test and dev include the one before,
+# bench includes build)
 # Supported: Debian 12 and later, Ubuntu 24.04 and later. Asks for root only if a package is missing.
 set -euo pipefail
 
 level=${1:-build}
-case $level in build | test | dev) ;; *)
-    echo "setup: unknown level '$level'; use build, test or dev" >&2
+case $level in build | test | dev | bench) ;; *)
+    echo "setup: unknown level '$level'; use build, test, dev or bench" >&2
     exit 2
     ;;
 esac
@@ -55,14 +56,21 @@ fi
 wanted=("clang-$clang_version" "lld-$clang_version" "llvm-$clang_version" cmake ninja-build make g++ pkg-config libssl-dev
     libfmt-dev libspdlog-dev libcli11-dev libpugixml-dev
     "$(pick libboost1.83-dev libboost1.81-dev)")
-if [ "$level" != build ]; then
+# Where a service manager runs, the package would open port 22 to the world: there the tests and benchmarks use sshd
+# only if it is installed already.
+want_sshd() { [ -x /usr/sbin/sshd ] || [ -d /run/systemd/system ] || wanted+=(openssh-server); }
+
+if [ "$level" = test ] || [ "$level" = dev ]; then
     wanted+=(libgtest-dev libgmock-dev "libclang-rt-$clang_version-dev" python3 python3-pytest iproute2 openssl curl git
         postgresql postgresql-contrib openssh-client procps)
     command -v node >/dev/null || wanted+=(nodejs)
     command -v npm >/dev/null || wanted+=(npm)
-    # Where a service manager runs, the package would open port 22 to the world: there the tests use sshd only
-    # if it is installed already.
-    [ -x /usr/sbin/sshd ] || [ -d /run/systemd/system ] || wanted+=(openssh-server)
+    want_sshd
+fi
+if [ "$level" = bench ]; then
+    # The services of haproxy and stunnel4 listen nowhere as they come; the benchmarks start their own.
+    wanted+=(haproxy stunnel4 wrk openssh-client python3 python3-matplotlib openssl git)
+    want_sshd
 fi
 [ "$level" != dev ] || wanted+=("clang-format-$clang_version" "clang-tidy-$clang_version" dpkg-dev)
 

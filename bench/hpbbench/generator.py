@@ -2,7 +2,7 @@
 
 import json
 
-from .processes import Process
+from .processes import Process, free_port
 from .programs import HPB
 from .waiting import Failed
 
@@ -10,13 +10,10 @@ from .waiting import Failed
 class Target:
     """The far end, behind the contender."""
 
-    def __init__(self, directory, count=1):
-        listen = [a for _ in range(count) for a in ("--listen", "127.0.0.1:0")]
-        self.process = Process("target", [HPB, "bench", "serve", *listen], directory)
-        said = "listening on "
-        for index in range(count):
-            self.process.wait_line(10, said, index)
-        self.addresses = [line.removeprefix(said) for _, line in self.process.lines]
+    def __init__(self, directory):
+        self.address = f"127.0.0.1:{free_port()}"
+        self.process = Process("target", [HPB, "bench", "serve", "--listen", self.address], directory)
+        self.process.wait_line(10, "listening on ")
 
 
 class Load:

@@ -62,7 +62,7 @@ def staged(settings, contender_class, *, targets=1, connections=0, path=None, se
             served.append(serve(directory))
             stack.callback(served[-1].process.stop)
         contender = stack.enter_context(contender_class(place))
-        contender.start([t.addresses[0] for t in served], connections, **more)
+        contender.start([t.address for t in served], connections, **more)
         yield Stage(settings, place, contender, served)
 
 

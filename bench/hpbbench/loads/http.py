@@ -41,11 +41,11 @@ class Responder:
         haproxy = programs.find("haproxy")
         if not haproxy:
             raise Failed("the target needs haproxy, which is not installed")
-        self.addresses = [f"127.0.0.1:{free_port()}"]
+        self.address = f"127.0.0.1:{free_port()}"
         config = directory / "responder.cfg"
-        config.write_text(_RESPONDER.format(connections=connection_limit(), address=self.addresses[0]))
+        config.write_text(_RESPONDER.format(connections=connection_limit(), address=self.address))
         self.process = Process("target", [haproxy, "-db", "-f", config], directory)
-        wait_for_port(self.process, self.addresses[0])
+        wait_for_port(self.process, self.address)
 
 
 def _answers(_directory, entry):
