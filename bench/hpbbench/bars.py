@@ -115,9 +115,11 @@ def _connections(j):
 def _memory(j, results):
     held = results.median("idle-100000", "hpb", "open")
     note = f" ({held:,.0f} connections)" if held else ""
-    for role, most in (("client agent", 4096), ("service agent", 4096), ("relay", _NOTHING_PER_CONNECTION)):
+    for role in ("client agent", "service agent"):
         j.limit(f"100,000 idle connections, each in the {role}", "idle-100000", f"per_connection: {role}", "bytes",
-                most, note)
+                4096, note)
+    j.limit("100,000 idle connections, each of the last three quarters in the relay", "idle-100000",
+            "per_further_connection: relay", "bytes", _NOTHING_PER_CONNECTION, note)
     channels = results.median("channels-10000", "hpb", "channels")
     j.limit("10,000 idle channels, each in the relay", "channels-10000", "per_channel: relay", "bytes", 40 << 10,
             f" ({channels:,.0f} channels)" if channels else "")

@@ -76,8 +76,10 @@ class HpbV1(Hpb):
     protocol = "v1"
 
 
-class HpbManyChannels(Hpb):
-    """For the relay's memory: as many channels as its descriptors allow, two for each, below 20000."""
-
-    connections_of_a_pair = 154
+def with_many_channels(wanted, relay_descriptors):
+    """An Hpb of one pair of agents with `wanted` channels once each entry has a connection, or as many as the relay's
+    descriptors allow: two for each, and one for each hybrid connection's control channel."""
     channels = 64
+    most = (relay_descriptors - 100) // (2 * channels + 1)
+    names = min(most, -(-wanted // channels))
+    return type("HpbManyChannels", (Hpb,), {"channels": channels, "connections_of_a_pair": names})

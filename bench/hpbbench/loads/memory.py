@@ -1,8 +1,10 @@
 """Memory: of idle connections, of idle channels in the relay, and while saturated."""
 
+import contextlib
 import math
+import socket
 
-from ..contenders.hpb import HpbManyChannels
+from ..contenders.hpb import with_many_channels
 from ..generator import Load
 from ..recorder import Recorder
 from ..stage import descriptor_limit, staged
@@ -43,23 +45,29 @@ class Idle(WorkLoad):
             before = stage.settled_memory()
             loads = []
             try:
-                values = self._hold(stage, loads, each)
-                held = stage.settled_memory()
-                values |= {"still_open": self._release(loads), "before": before, "held": held,
-                           "after": stage.settled_memory()}
+                values = {"open": 0, "failed": 0, "before": before}
+                if self._side_by_side:
+                    # A first part, after which all buffers exist: what comes on top is due to connections alone.
+                    self._hold(stage, loads, each // 4, values)
+                    values |= {"open_first": values["open"], "held_first": stage.settled_memory()}
+                self._hold(stage, loads, each - each // 4 if loads else each, values)
+                values["held"] = stage.settled_memory()
+                values["still_open"] = self._release(loads)
+                values["after"] = stage.settled_memory()
             finally:
                 for load in loads:
                     load.process.stop()
         return {"values": values, "notes": self._notes(each, places)}
 
-    def _hold(self, stage, loads, each):
-        for entry in stage.entries:
-            loads.append(Load(stage.directory, "idle", [entry], "--count", each))
-        results = [load.result(300)[1] for load in loads]
-        values = {key: sum(r[key] for r in results) for key in ("open", "failed")}
+    def _hold(self, stage, loads, each, values):
+        started = [Load(stage.directory, "idle", [entry], "--count", each) for entry in stage.entries]
+        loads += started
+        for load in started:
+            result = load.result(300)[1]
+            for key in ("open", "failed"):
+                values[key] += result[key]
         if not values["open"]:
             raise Failed(f"no connection was opened, {values['failed']} failed")
-        return values
 
     def _release(self, loads):
         for load in loads:
@@ -81,7 +89,14 @@ class Idle(WorkLoad):
         return ({"open": values["open"], "failed": values["failed"], "per_connection": sum(each.values()),
                  "still_open": values["still_open"]}
                 | {f"per_connection: {role}": n for role, n in each.items()}
-                | {f"held: {role}": n for role, n in values["held"].items()})
+                | {f"held: {role}": n for role, n in values["held"].items()}
+                | self._slope(values))
+
+    def _slope(self, values):
+        if "held_first" not in values:
+            return {}
+        more = _per_each(values["held_first"], values["held"], values["open"] - values["open_first"])
+        return {f"per_further_connection: {role}": n for role, n in more.items()}
 
 
 class Channels(WorkLoad):
@@ -95,26 +110,31 @@ class Channels(WorkLoad):
     detail = ("per_channel", "a channel, each process", "bytes")
 
     def measure(self, settings, contender_class):
-        names = HpbManyChannels.connections_of_a_pair
-        channels = names * HpbManyChannels.channels
-        if descriptor_limit() < 2 * channels + names + _SPARE // 4:
-            raise Failed(f"needs {2 * channels + names} descriptors in the relay, {descriptor_limit()} are allowed")
+        many = with_many_channels(10000, descriptor_limit())
+        names, channels = many.connections_of_a_pair, many.connections_of_a_pair * many.channels
         # Without a proof, which would make sessions and channels before the first measurement.
-        with staged(settings, HpbManyChannels, proof=lambda *_: True) as stage:
+        with staged(settings, many, proof=lambda *_: True) as stage:
             before = stage.settled_memory()
-            fresh = stage.contender.descriptors()["relay"]
-            load = Load(stage.directory, "idle", stage.entries, "--count", names)
-            try:
-                load.result(120)
-                wait_until(lambda: stage.contender.descriptors()["relay"] - fresh >= 2 * channels,
-                           120, lambda: f"{channels} channels; {stage.contender.descriptors()}")
+            with contextlib.ExitStack() as connections:
+                self._fill(stage, connections, 2 * many.channels)
                 held = stage.settled_memory()
-            finally:
-                load.process.stop()
         return {"values": {"channels": channels, "before": before, "held": held},
-                "notes": [f"{names} hybrid connections with {HpbManyChannels.channels} channels each, of one pair of "
-                          f"agents: {channels:,} channels are what {descriptor_limit():,} descriptors of the relay "
-                          f"allow"]}
+                "notes": [f"{names} hybrid connections with {many.channels} channels each, of one pair of agents; a "
+                          f"process may have {descriptor_limit():,} descriptors here, and the relay needs two for "
+                          "each channel"]}
+
+    def _fill(self, stage, connections, descriptors_of_each):
+        """One connection for each hybrid connection makes its session and all of the channels. One after the other:
+        thousands of TLS handshakes at once would run into time limits."""
+        def reached():
+            return stage.contender.descriptors()["relay"] >= wanted
+
+        wanted = stage.contender.descriptors()["relay"]
+        for entry in stage.entries:
+            host, port = entry.split(":")
+            connections.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            wanted += descriptors_of_each
+            wait_until(reached, 30, lambda: f"{wanted} descriptors in the relay; {stage.contender.descriptors()}")
 
     def metrics(self, sample):
         values = sample["values"]
