@@ -12,7 +12,7 @@ import sys
 
 # The folders that have to run the same in a unit test, a fuzzer and the program. They build on each
 # other only; config, as pure as they are, also knows the plain option types of the shells it configures.
-CORES = {"base", "http", "crypto", "websocket", "hc", "v1", "session"}
+CORES = {"base", "http", "crypto", "tls", "websocket", "hc", "v1", "session"}
 PURE = CORES | {"config"}
 FORBIDDEN_IN_PURE = re.compile(
     r"boost/(asio|beast)|openssl/(ssl|bio)\.h|spdlog/|CLI/|"

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/text.hpp"
+#include "hpb/cli_bench.hpp"
 
 namespace hpb::app {
 namespace {
@@ -245,6 +246,7 @@ const std::map<std::string, Command>& commands() {
     static const std::map<std::string, Command> map = {
         {"relay", Command::relay}, {"service", Command::service}, {"client", Command::client},
         {"demo", Command::demo},   {"check", Command::check},     {"token", Command::token},
+        {"bench", Command::bench},
     };
     return map;
 }
@@ -263,6 +265,7 @@ ParseOutcome parse_command_line(const std::vector<std::string>& arguments) {
     add_demo(app, line, build);
     add_check(app, line, build);
     add_token(app, line, build);
+    add_bench(app, line.bench);
     app.footer("'hpb COMMAND --help' shows a command's options. Try 'hpb demo' first.");
     for (CLI::App* command : app.get_subcommands({})) command->allow_extras();
 
@@ -287,8 +290,9 @@ ParseOutcome parse_command_line(const std::vector<std::string>& arguments) {
         outcome.exit_code = app.exit(done, out, err);
         outcome.output = out.str();
         return outcome;
-    } catch (const CLI::RequiredError&) {  // of a command: nothing else is required
-        return unexpected(first, app);
+    } catch (const CLI::RequiredError& error) {  // of a command, or of what bench needs
+        if (!commands().contains(first)) return unexpected(first, app);
+        return usage_error(fmt::format("{}: {}; see 'hpb {} --help'", first, error.what(), first));
     } catch (const CLI::ExtrasError&) {
         return unexpected(first, app);
     } catch (const CLI::ParseError& error) {
@@ -297,6 +301,11 @@ ParseOutcome parse_command_line(const std::vector<std::string>& arguments) {
         return usage_error(std::move(what));
     }
     const CLI::App& command = *app.get_subcommands().front();
+    for (const CLI::App* work_load : command.get_subcommands()) {
+        if (const auto extras = work_load->remaining(); !extras.empty()) {
+            return unexpected(extras.front(), *work_load);
+        }
+    }
     if (const auto extras = command.remaining(); !extras.empty()) {
         return unexpected(extras.front(), command);
     }

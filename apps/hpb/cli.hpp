@@ -15,7 +15,7 @@ namespace hpb::app {
 inline constexpr int kExitFailure = 1;  ///< something failed at run time
 inline constexpr int kExitUsage = 2;    ///< command line or configuration
 
-enum class Command { relay, service, client, demo, check, token };
+enum class Command { relay, service, client, demo, check, token, bench };
 
 /// The command line, taken apart and not yet checked against a configuration.
 struct CommandLine {
@@ -28,6 +28,7 @@ struct CommandLine {
     config::ClientFlags client;
     config::LogFlags log;
     DemoOptions demo;
+    BenchOptions bench;
     std::string check_role;    ///< check: "", relay, service or client
     std::string token_entity;  ///< token: "" is the whole namespace
     std::chrono::seconds token_ttl{3600};

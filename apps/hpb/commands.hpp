@@ -8,6 +8,7 @@
 #include "config/agent_options.hpp"
 #include "config/relay_options.hpp"
 #include "hc/target_map.hpp"
+#include "hpb/bench_options.hpp"
 
 namespace hpb::app {
 
@@ -21,5 +22,7 @@ int run_relay(const config::RelayOptions& options);
 int run_service(const config::ServiceOptions& options);
 int run_client(const config::ClientOptions& options);
 int run_demo(const DemoOptions& options);
+/// Throws std::runtime_error where there is nothing to measure.
+int run_bench(const BenchOptions& options);
 
 }  // namespace hpb::app

@@ -96,6 +96,8 @@ int dispatch(const CommandLine& line, const config::SourceInputs& inputs) {
             return run_token(line, inputs);
         case Command::demo:
             return run_demo_command(line);
+        case Command::bench:
+            return run_bench(line.bench);
         case Command::relay:
             return run_configured(
                 line, inputs,

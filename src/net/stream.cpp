@@ -79,6 +79,8 @@ awaitable<Result<void>> Stream::handshake(SslPtr ssl) {
     ssl_ = std::move(ssl);
     if (!TlsBatch::attach(ssl_.get(), socket_.native_handle()))
         co_return Error(asio::error::no_memory);
+    // OpenSSL is not to read beyond the handshake.
+    SSL_set_read_ahead(ssl_.get(), 0);
     for (;;) {
         ERR_clear_error();
         errno = 0;
@@ -86,11 +88,23 @@ awaitable<Result<void>> Stream::handshake(SslPtr ssl) {
         const Error error = result == 1 ? Error() : ssl_error(result);
         // What was made goes out in any case: it may be the alert that tells the peer why.
         const auto flushed = co_await flush_records();
-        if (result == 1) co_return flushed;
+        if (result == 1) {
+            if (flushed) leave_handshake();
+            co_return flushed;
+        }
         if (error.code() != asio::error::would_block) co_return error;
         if (!flushed) co_return flushed.error();
         const auto ready = co_await wait(Want::read);
         if (!ready) co_return ready.error();
+    }
+}
+
+void Stream::leave_handshake() {
+    records_ = TlsRecords::take_over(ssl_.get());
+    if (records_) {
+        ssl_.reset();
+    } else {
+        SSL_set_read_ahead(ssl_.get(), 1);
     }
 }
 
@@ -104,6 +118,7 @@ awaitable<Result<void>> Stream::flush_records() {
 }
 
 Result<std::size_t> Stream::try_read(MutableByteSpan into) {
+    if (records_) return records_->try_read(socket_.native_handle(), into);
     if (!ssl_) {
         const auto n = ::recv(socket_.native_handle(), into.data(), into.size(), 0);
         if (n >= 0) return static_cast<std::size_t>(n);
@@ -158,6 +173,7 @@ awaitable<Result<std::size_t>> Stream::read_some(Slab& slab) {
 }
 
 Result<std::size_t> Stream::try_write(ByteSpan data) {
+    if (records_) return records_->try_write(socket_.native_handle(), data);
     if (!ssl_) {
         const auto n = ::send(socket_.native_handle(), data.data(), data.size(), MSG_NOSIGNAL);
         if (n >= 0) return static_cast<std::size_t>(n);
@@ -193,6 +209,7 @@ Result<std::size_t> Stream::seal(ByteSpan data) {
 }
 
 bool Stream::has_unsent() const {
+    if (records_) return records_->has_unsent();
     return ssl_ && TlsBatch::has_unsent(ssl_.get());
 }
 
@@ -208,6 +225,7 @@ awaitable<Result<void>> Stream::write(ByteSpan data) {
 }
 
 void Stream::shutdown_send() {
+    if (records_) records_->send_close_notify(socket_.native_handle());
     if (ssl_ && SSL_is_init_finished(ssl_.get())) {
         ERR_clear_error();
         SSL_shutdown(ssl_.get());
@@ -254,10 +272,14 @@ tcp::endpoint Stream::remote_endpoint() const {
 }
 
 Stream::Detached::Detached(Detached&& other) noexcept
-    : ssl(std::move(other.ssl)), descriptor(std::exchange(other.descriptor, -1)), v6(other.v6) {}
+    : ssl(std::move(other.ssl)),
+      records(std::move(other.records)),
+      descriptor(std::exchange(other.descriptor, -1)),
+      v6(other.v6) {}
 
 Stream::Detached& Stream::Detached::operator=(Detached&& other) noexcept {
     std::swap(ssl, other.ssl);
+    std::swap(records, other.records);
     std::swap(descriptor, other.descriptor);
     std::swap(v6, other.v6);
     return *this;
@@ -272,6 +294,7 @@ Stream::Detached Stream::detach() {
     error_code ignored;
     connection.v6 = socket_.local_endpoint(ignored).protocol() == tcp::v6();
     connection.ssl = std::move(ssl_);
+    connection.records = std::move(records_);
     connection.descriptor = socket_.release(ignored);
     return connection;
 }
@@ -286,6 +309,7 @@ Stream Stream::attach(const asio::any_io_executor& executor, Detached connection
     connection.descriptor = -1;
     Stream stream(std::move(socket));
     stream.ssl_ = std::move(connection.ssl);
+    stream.records_ = std::move(connection.records);
     return stream;
 }
 

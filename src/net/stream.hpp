@@ -7,6 +7,7 @@
 
 #include "net/coro.hpp"
 #include "net/slab.hpp"
+#include "net/tls_records.hpp"
 
 namespace hpb::net {
 
@@ -16,8 +17,8 @@ struct SslFree {
 using SslPtr = std::unique_ptr<SSL, SslFree>;
 
 /// A TCP connection, plain or under TLS. One reader and one writer at a time; both may be the same
-/// coroutine. TLS works directly on the socket, so an idle connection holds no record buffers
-/// (TlsBatch).
+/// coroutine. TLS 1.3 records are sealed and opened here (TlsRecords); OpenSSL makes the handshake,
+/// and stays for what is older (TlsBatch). An idle connection holds no record buffers.
 ///
 /// A Stream is ended from outside by interrupt(), never by closing: the descriptor stays ours until
 /// the owner destroys the Stream, so it can't be another connection's by then.
@@ -74,7 +75,8 @@ public:
     /// still acknowledges, a dead one does not. 0 if the system does not say.
     [[nodiscard]] std::chrono::milliseconds since_last_acknowledgement() const;
 
-    [[nodiscard]] bool secure() const { return ssl_ != nullptr; }
+    [[nodiscard]] bool secure() const { return ssl_ != nullptr || records_ != nullptr; }
+    /// For the reason of a handshake's failure; null otherwise, as a rule.
     [[nodiscard]] SSL* ssl() const { return ssl_.get(); }
     [[nodiscard]] tcp::socket& socket() { return socket_; }
     [[nodiscard]] asio::any_io_executor executor() { return socket_.get_executor(); }
@@ -83,6 +85,7 @@ public:
     /// A connection between threads: no coroutine may be using the Stream. See attach().
     struct Detached {
         SslPtr ssl;
+        std::unique_ptr<TlsRecords> records;
         int descriptor = -1;
         bool v6 = false;
 
@@ -98,13 +101,15 @@ private:
     enum class Want { read, write };
     [[nodiscard]] Error ssl_error(int result);
     [[nodiscard]] awaitable<Result<void>> wait(Want want);
+    void leave_handshake();
     [[nodiscard]] awaitable<Result<void>> flush_records();
     [[nodiscard]] Result<std::size_t> try_read_records(MutableByteSpan into);
     [[nodiscard]] Result<std::size_t> seal(ByteSpan data);
 
     // The order matters: the SSL object uses the socket's descriptor and goes first.
     tcp::socket socket_;
-    SslPtr ssl_;
+    SslPtr ssl_;                           // during the handshake, and for TLS 1.2
+    std::unique_ptr<TlsRecords> records_;  // from then on
 };
 
 /// Interrupts a stream when time is up, unless destroyed before.

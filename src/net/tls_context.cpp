@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error_category.hpp"
+#include "net/tls_records.hpp"
 
 namespace hpb::net {
 namespace {
@@ -70,6 +71,7 @@ void set_common_options(SSL_CTX* context) {
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, kTlsReadBuffer);
+    TlsRecords::prepare(context);
 }
 
 Result<void> use_chain(SSL_CTX* context, const std::string& pem, const std::string& name) {

@@ -190,5 +190,29 @@ TEST_F(AppTest, TokenIsTheOneThatTheRelayVerifies) {
     EXPECT_EQ(diagnostics.errors.size(), 3u) << errors();
 }
 
+TEST(CommandLine, Bench) {
+    const auto line = parse({"bench", "throughput", "127.0.0.1:5000", "[::1]:5001", "--streams",
+                             "8", "--direction", "down", "--seconds", "0.5", "--json"});
+    EXPECT_EQ(line.command, Command::bench);
+    EXPECT_EQ(line.bench.load, BenchOptions::Load::throughput);
+    ASSERT_EQ(line.bench.addresses.size(), 2u);
+    EXPECT_EQ(line.bench.addresses[1].host, "::1");
+    EXPECT_EQ(line.bench.streams, 8u);
+    EXPECT_EQ(line.bench.direction, bench::Direction::down);
+    EXPECT_TRUE(line.bench.json);
+    EXPECT_EQ(parse({"bench", "serve", "--listen", "127.0.0.1:0"}).bench.load,
+              BenchOptions::Load::serve);
+    EXPECT_EQ(parse({"bench", "idle", "h:1", "--count", "9"}).bench.count, 9u);
+}
+
+TEST(CommandLine, BenchSaysWhatItMisses) {
+    EXPECT_THAT(error_of({"bench"}), HasSubstr("see 'hpb bench --help'"));
+    EXPECT_THAT(error_of({"bench", "rate"}), HasSubstr("address"));
+    EXPECT_THAT(error_of({"bench", "idle", "h:1"}), HasSubstr("--count"));
+    EXPECT_THAT(error_of({"bench", "rate", "nowhere"}), HasSubstr("'nowhere'"));
+    EXPECT_THAT(error_of({"bench", "rate", "h:1", "--in-fligth=3"}),
+                HasSubstr("did you mean --in-flight?"));
+}
+
 }  // namespace
 }  // namespace hpb::app

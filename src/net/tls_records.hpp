@@ -1,0 +1,63 @@
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "tls/post_handshake.hpp"
+#include "tls/record.hpp"
+
+namespace hpb::net {
+
+/// A TLS 1.3 connection behind its handshake: seals and opens records between the caller's buffers
+/// and the socket, as many at a time as there are.
+///
+/// Ciphertext passes through buffers of the thread; a connection holds only what is not a whole
+/// record yet, or what its socket has not taken. One that waits holds neither. Not thread-safe.
+class TlsRecords {
+public:
+    /// Plaintext that is sealed before the socket gets it.
+    static constexpr std::size_t kBatch = 128 * 1024;
+
+    /// To be called for each SSL_CTX whose connections are to be taken over.
+    static void prepare(SSL_CTX* context);
+    /// Takes a connection over from OpenSSL, right after its handshake; read-ahead must be off.
+    /// @return null if it can't be: TLS 1.2, or another cipher.
+    [[nodiscard]] static std::unique_ptr<TlsRecords> take_over(SSL* ssl);
+
+    TlsRecords(tls::TrafficSecret inbound, tls::TrafficSecret outbound);
+
+    /// @return bytes of content; 0 at the end of the stream, be it close_notify or FIN; would_block
+    /// (boost::asio::error).
+    [[nodiscard]] Result<std::size_t> try_read(int descriptor, MutableByteSpan into);
+    /// Seals and sends. @return bytes taken, 0 while older ones still wait for the socket.
+    [[nodiscard]] Result<std::size_t> try_write(int descriptor, ByteSpan data);
+    /// @return would_block if the socket has not taken everything yet.
+    [[nodiscard]] Result<void> flush(int descriptor);
+    [[nodiscard]] bool has_unsent() const { return !unsent_.empty(); }
+    /// Best effort: it does not fit if the peer has stopped reading.
+    void send_close_notify(int descriptor);
+
+private:
+    [[nodiscard]] Result<std::size_t> open_all(ByteSpan in, MutableByteSpan into);
+    [[nodiscard]] Result<std::size_t> open_one(ByteSpan record, MutableByteSpan into);
+    [[nodiscard]] Result<void> on_message(const tls::Opener::Opened& opened, ByteSpan content);
+    [[nodiscard]] std::size_t take_content(MutableByteSpan into);
+    [[nodiscard]] bool append(tls::ContentType type, ByteSpan content, std::vector<std::byte>& out);
+    void queue(tls::ContentType type, ByteSpan content);
+    [[nodiscard]] Result<void> send(int descriptor, ByteSpan records);
+
+    tls::Opener opener_;
+    tls::Sealer sealer_;
+    tls::PostHandshake messages_;
+    std::vector<std::byte> partial_;  // the beginning of a record
+    std::vector<std::byte> content_;  // opened, for which the caller had no room
+    std::vector<std::byte> unsent_;   // records for which the socket had none
+    std::size_t unsent_begin_ = 0;
+    bool closed_ = false;  // close_notify has come
+};
+
+}  // namespace hpb::net

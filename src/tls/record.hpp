@@ -1,0 +1,102 @@
+#pragma once
+
+#include <openssl/evp.h>
+
+#include <memory>
+#include <optional>
+
+#include "base/error.hpp"
+#include "tls/traffic_keys.hpp"
+
+namespace hpb::tls {
+
+/// RFC 8446 section 5.1.
+enum class ContentType : std::uint8_t {
+    invalid = 0,
+    change_cipher_spec = 20,
+    alert = 21,
+    handshake = 22,
+    application_data = 23,
+};
+
+inline constexpr std::size_t kRecordHeaderSize = 5;
+inline constexpr std::size_t kMaxPlaintext = 16384;
+/// What a record adds to its plaintext: header, content type and tag.
+inline constexpr std::size_t kRecordOverhead = kRecordHeaderSize + 1 + 16;
+/// The most that may stand behind a header (RFC 8446 section 5.2).
+inline constexpr std::size_t kMaxCiphertext = kMaxPlaintext + 256;
+/// Records under one key: well below what AES-GCM is good for (RFC 8446 section 5.5: 2^24.5).
+inline constexpr std::uint64_t kMaxRecordsPerKey = std::uint64_t{1} << 23;
+
+enum class errc {
+    bad_record = 1,     ///< a header that no peer of ours sends: not TLS 1.3, or too long
+    bad_record_mac,     ///< it was changed on the way, or is out of order
+    unexpected_record,  ///< of a type, or with a message, that may not come here
+    cipher_failed,      ///< OpenSSL could not do it: memory is short
+};
+[[nodiscard]] boost::system::error_code make_error_code(errc e);
+
+/// The alert that tells the peer about `error` (RFC 8446 section 6.2).
+[[nodiscard]] std::uint8_t alert_for(const Error& error);
+
+/// One direction's cipher: key, nonce and the number of the next record.
+class RecordCipher {
+public:
+    enum class Direction { seal, open };
+    RecordCipher(Direction direction, TrafficSecret secret);
+
+    /// Goes over to the next key (KeyUpdate).
+    void update();
+    [[nodiscard]] std::uint64_t records() const { return sequence_; }
+
+protected:
+    /// Sets the nonce of the next record and gives the cipher its header.
+    [[nodiscard]] bool begin(ByteSpan header);
+    [[nodiscard]] EVP_CIPHER_CTX* context() { return context_.get(); }
+
+private:
+    struct Free {
+        void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
+    };
+    void use_keys();
+
+    Direction direction_;
+    TrafficSecret secret_;
+    std::unique_ptr<EVP_CIPHER_CTX, Free> context_;
+    std::array<std::byte, kNonceSize> iv_{};
+    std::uint64_t sequence_ = 0;
+};
+
+/// Makes records.
+class Sealer : public RecordCipher {
+public:
+    explicit Sealer(TrafficSecret secret) : RecordCipher(Direction::seal, std::move(secret)) {}
+
+    /// @param plaintext  at most kMaxPlaintext bytes.
+    /// @param out  has room for kRecordOverhead more than that, and does not overlap.
+    /// @return bytes written; 0 if the cipher failed.
+    [[nodiscard]] std::size_t seal(ContentType type, ByteSpan plaintext, std::byte* out);
+};
+
+/// Takes records apart.
+class Opener : public RecordCipher {
+public:
+    explicit Opener(TrafficSecret secret) : RecordCipher(Direction::open, std::move(secret)) {}
+
+    /// @return the size of the record that `in` begins with, header included; nullopt if the header
+    /// is not whole yet.
+    [[nodiscard]] static Result<std::optional<std::size_t>> record_size(ByteSpan in);
+
+    struct Opened {
+        ContentType type = ContentType::invalid;
+        std::size_t size = 0;  ///< of the content
+    };
+    /// @param record  exactly one.
+    /// @param out  has room for record.size() - kRecordOverhead bytes, and does not overlap.
+    [[nodiscard]] Result<Opened> open(ByteSpan record, std::byte* out);
+};
+
+}  // namespace hpb::tls
+
+template <>
+struct boost::system::is_error_code_enum<hpb::tls::errc> : std::true_type {};
