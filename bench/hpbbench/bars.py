@@ -11,8 +11,9 @@ _TUNNEL_PEERS = tuple(n for n, c in CONTENDERS.items() if c.role == PEER)
 _MULTIPLEXING = tuple(n for n, c in CONTENDERS.items() if c.role == PEER and c.multiplexes)
 _DIRECTIONS = ("up", "down", "both")
 _PATHS = (("up", "far-1-up"), ("down", "far-1-down"))
-# What counts as nothing: pages that the relay touches for itself, over the number of connections.
-_NOTHING_PER_CONNECTION = 16
+# The smallest block of the heap: with less than that for each connection, nothing is kept for each. The rest is pages
+# that the relay touches for itself.
+_NOTHING_PER_CONNECTION = 32
 # Allocators do not give every page back; a leak of 64 bytes a connection would be more.
 _MEMORY_IS_BACK = 1 << 20
 _MINUTES = 10
@@ -113,8 +114,8 @@ def _connections(j):
 
 
 def _memory(j, results):
-    held = results.median("idle-100000", "hpb", "open")
-    note = f" ({held:,.0f} connections)" if held else ""
+    held, left = (results.median("idle-100000", "hpb", metric) for metric in ("open", "still_open"))
+    note = f" ({held:,.0f} connections, {left:,.0f} still open at the end)" if held else ""
     for role in ("client agent", "service agent"):
         j.limit(f"100,000 idle connections, each in the {role}", "idle-100000", f"per_connection: {role}", "bytes",
                 4096, note)
