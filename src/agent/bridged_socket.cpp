@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "agent/session_driver.hpp"
-#include "net/slab.hpp"
 
 namespace hpb::agent {
 namespace {
@@ -18,7 +17,10 @@ namespace asio = net::asio;
 
 /// Bytes of one socket after which the others of this thread get their turn.
 constexpr std::size_t kReadTurn = 256 * 1024;
-constexpr std::size_t kPieces = 16;
+/// Room for one read: grows while reads fill it, so that a keystroke takes no more than a slab.
+constexpr std::size_t kLeastRead = 4 * 1024;
+constexpr std::size_t kMostRead = 256 * 1024;
+constexpr std::size_t kPieces = 17;  // slabs of one read or write: kMostRead, begun within a slab
 /// A reset discards what is on its way, as TCP's does; but what had left a direct connection's
 /// sender before its reset would have arrived, so it is waited for, up to this long.
 constexpr std::chrono::milliseconds kDeliverLimit{1000};
@@ -42,7 +44,8 @@ BridgedSocket::BridgedSocket(SessionDriver& driver, session::StreamId stream, ne
       stream_(stream),
       socket_(std::move(socket)),
       ticket_(std::move(ticket)),
-      last_activity_(net::Clock::now()) {
+      last_activity_(net::Clock::now()),
+      expected_(kLeastRead) {
     socket_.set_options();
 }
 
@@ -82,22 +85,34 @@ void BridgedSocket::read_more() {
 // @return false if there is nothing more to do now.
 bool BridgedSocket::read_once(std::size_t& turn) {
     auto& core = driver_->core();
-    const auto room = core.write_room(stream_);
-    if (room == 0) {
+    std::array<MutableByteSpan, kPieces> pieces;
+    const std::size_t count = core.reserve(stream_, expected_, pieces);
+    if (count == 0) {
         reading_ = Reading::for_credit;
         watch_for_reset();
         return false;
     }
-    const auto slab = net::Slab::take();
-    const auto into = slab.span().first(std::min<std::size_t>(slab.span().size(), room));
-    const auto n = ::recv(descriptor(), into.data(), into.size(), 0);
+    std::array<iovec, kPieces> vectors;
+    std::size_t room = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        vectors[i] = {pieces[i].data(), pieces[i].size()};
+        room += pieces[i].size();
+    }
+    const auto n = ::readv(descriptor(), vectors.data(), static_cast<int>(count));
+    const int error = errno;
+    core.commit(stream_, n > 0 ? static_cast<std::size_t>(n) : 0);
+    errno = error;
     if (n > 0) {
+        const auto size = static_cast<std::size_t>(n);
         last_activity_ = net::Clock::now();
-        turn += static_cast<std::size_t>(n);
-        const auto taken = core.write(stream_, into.first(static_cast<std::size_t>(n)));
-        if (taken) return true;
-        // The stream is gone; its end is in the session's events.
-        reading_ = Reading::done;
+        turn += size;
+        if (size == room) {
+            expected_ = std::min(2 * expected_, kMostRead);
+            return true;
+        }
+        // The socket is empty, or will say that it is not.
+        if (size < expected_ / 4) expected_ = std::max(expected_ / 2, kLeastRead);
+        wait_for_bytes();
         return false;
     }
     if (n < 0 && would_block()) {

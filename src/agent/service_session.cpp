@@ -54,7 +54,7 @@ void ServiceSession::begin_channel(net::WebSocket websocket, ChannelId channel,
     // What a client has sent before WELCOME is its own fault, but no reason to lose bytes.
     if (early.empty()) {
         pump();
-    } else if (!on_link_bytes(channel, early)) {
+    } else if (!on_link_bytes(channel, early, false)) {
         on_link_over(channel, "its first bytes made no sense");
     }
 }

@@ -76,26 +76,23 @@ void SessionDriver::forget(StreamId stream) {
     if (sockets_.erase(stream.value) != 0) on_stream_gone(stream);
 }
 
-Result<void> SessionDriver::on_link_bytes(ChannelId channel, ByteSpan bytes) {
+Result<void> SessionDriver::on_link_bytes(ChannelId channel, ByteSpan bytes, bool more) {
     if (over_) return session::errc::closed;
     auto done = core_->on_bytes(channel, bytes, net::Clock::now());
-    pump();
+    if (!more || !done) pump();
     return done;
 }
 
-std::size_t SessionDriver::take_output(ChannelId channel, MutableByteSpan into) {
-    if (over_) return 0;
-    std::size_t size = 0;
-    for (const ByteSpan span : core_->pending_output(channel, into.size())) {
-        const std::size_t n = std::min(span.size(), into.size() - size);
-        std::copy_n(span.begin(), n, into.begin() + static_cast<std::ptrdiff_t>(size));
-        size += n;
-        if (size == into.size()) break;
+void SessionDriver::take_output(ChannelId channel, net::OutboundFrame& into) {
+    if (over_) return;
+    const std::size_t before = into.size();
+    for (const ByteSpan span : core_->pending_output(channel, into.room())) {
+        into.append(span.first(std::min(span.size(), into.room())));
+        if (into.room() == 0) break;
     }
     // They are on their way as far as the session is concerned: if they get lost, so does the
     // channel.
-    core_->output_sent(channel, size);
-    return size;
+    core_->output_sent(channel, into.size() - before);
 }
 
 void SessionDriver::on_link_over(ChannelId channel, const std::string& why) {

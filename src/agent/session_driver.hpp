@@ -50,9 +50,10 @@ public:
     /// Carries out what the session has to say since the last time, and gets its output going. To
     /// be called after anything was done with core().
     void pump();
-    [[nodiscard]] Result<void> on_link_bytes(session::ChannelId channel, ByteSpan bytes);
-    /// Copies what the session has for a channel. @return bytes, 0 if there is nothing.
-    [[nodiscard]] std::size_t take_output(session::ChannelId channel, MutableByteSpan into);
+    /// @param more  more follows at once: what it leads to is carried out with that.
+    [[nodiscard]] Result<void> on_link_bytes(session::ChannelId channel, ByteSpan bytes, bool more);
+    /// Gathers what the session has for a channel, if there is anything.
+    void take_output(session::ChannelId channel, net::OutboundFrame& into);
     /// The link has ended and carries nothing any more.
     void on_link_over(session::ChannelId channel, const std::string& why);
     /// The socket is done with: its stream has ended, or was reset by it.

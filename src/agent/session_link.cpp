@@ -20,7 +20,8 @@ SessionLink::SessionLink(net::WebSocket websocket, SessionDriver& driver,
       driver_(&driver),
       channel_(channel),
       ticket_(std::move(ticket)),
-      wake_(websocket_.executor()) {
+      wake_(websocket_.executor()),
+      frame_(websocket_.new_frame()) {
     websocket_.stream().limit_unsent(kUnsentLimit);
 }
 
@@ -48,7 +49,7 @@ net::awaitable<std::string> SessionLink::read_until_end() {
         if (!*piece) break;
         const ByteSpan payload = (*piece)->payload;
         if (!closing_) {
-            const auto done = driver_->on_link_bytes(channel_, payload);
+            const auto done = driver_->on_link_bytes(channel_, payload, websocket_.has_unread());
             if (!done) {
                 // The session has put the reason into its output, for the peer to read.
                 why_ = printable(done.error().message());
@@ -69,7 +70,7 @@ net::awaitable<std::string> SessionLink::read_until_end() {
 net::awaitable<void> SessionLink::write(std::shared_ptr<SessionLink> self,
                                         std::shared_ptr<SessionDriver> driver) {
     while (!self->over_) {
-        if (self->size_ == 0 && !self->take_output()) {
+        if (self->frame_.size() == 0 && !self->take_output()) {
             if (self->closing_) {
                 self->websocket_.send_close(kNormalClosure, "");
                 break;
@@ -79,9 +80,7 @@ net::awaitable<void> SessionLink::write(std::shared_ptr<SessionLink> self,
             self->idle_ = false;
             continue;
         }
-        const auto bytes = self->slab_.span().first(std::exchange(self->size_, 0));
-        const auto sent = co_await self->websocket_.send_in_place(websocket::Opcode::binary, bytes);
-        self->slab_.release();
+        const auto sent = co_await self->websocket_.send(self->frame_);
         if (!sent) {
             self->websocket_.interrupt();  // the reader says so
             break;
@@ -91,14 +90,12 @@ net::awaitable<void> SessionLink::write(std::shared_ptr<SessionLink> self,
 }
 
 bool SessionLink::take_output() {
-    auto slab = net::Slab::take();
-    size_ = driver_->take_output(channel_, slab.span());
-    if (size_ > 0) slab_ = std::move(slab);
-    return size_ > 0;
+    driver_->take_output(channel_, frame_);
+    return frame_.size() > 0;
 }
 
 void SessionLink::fetch_output() {
-    if (!idle_ || over_ || size_ > 0) return;
+    if (!idle_ || over_ || frame_.size() > 0) return;
     if (take_output()) wake_.notify_all();
 }
 

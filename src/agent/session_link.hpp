@@ -6,7 +6,6 @@
 
 #include "agent/quota.hpp"
 #include "net/signal.hpp"
-#include "net/slab.hpp"
 #include "net/websocket.hpp"
 #include "session/ids.hpp"
 
@@ -50,8 +49,7 @@ private:
     session::ChannelId channel_;
     Quota::Ticket ticket_;
     net::Signal wake_;
-    net::Slab slab_;  // what is being written; none while there is nothing
-    std::size_t size_ = 0;
+    net::OutboundFrame frame_;  // what is being written
     std::optional<net::Deadline> deadline_;
     std::string why_;
     bool idle_ = false;

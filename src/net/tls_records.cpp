@@ -6,7 +6,7 @@
 #include <boost/asio/error.hpp>
 #include <cerrno>
 #include <cstring>
-#include <optional>
+#include <utility>
 
 #include "base/text.hpp"
 
@@ -110,6 +110,11 @@ Result<std::size_t> TlsRecords::try_read(int descriptor, MutableByteSpan into) {
     if (const std::size_t ready = take_content(into); ready > 0) return ready;
     for (;;) {
         if (closed_) return std::size_t{0};
+        // Not asked in vain: the one who waits then is told of what has come since.
+        if (std::exchange(drained_, false)) {
+            if (partial_.empty()) partial_ = {};  // with its memory: this one waits now
+            return kWouldBlock;
+        }
         // What `into` holds as full records, and at least one of those.
         const std::size_t records = std::max<std::size_t>(1, into.size() / tls::kMaxPlaintext);
         const std::size_t wanted = std::max(into.size() + records * tls::kRecordOverhead,
@@ -126,6 +131,7 @@ Result<std::size_t> TlsRecords::try_read(int descriptor, MutableByteSpan into) {
         }
         if (n == 0) return std::size_t{0};
         const std::size_t size = have + static_cast<std::size_t>(n);
+        drained_ = size < wanted;
         const auto opened = open_all({buffer.data(), size}, into);
         if (!opened) {
             const auto alert = static_cast<std::byte>(tls::alert_for(opened.error()));

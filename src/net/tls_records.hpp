@@ -57,7 +57,8 @@ private:
     std::vector<std::byte> content_;  // opened, for which the caller had no room
     std::vector<std::byte> unsent_;   // records for which the socket had none
     std::size_t unsent_begin_ = 0;
-    bool closed_ = false;  // close_notify has come
+    bool drained_ = false;  // the last read has emptied the socket
+    bool closed_ = false;   // close_notify has come
 };
 
 }  // namespace hpb::net

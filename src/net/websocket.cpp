@@ -157,6 +157,17 @@ awaitable<Result<void>> WebSocket::send_in_place(Opcode opcode, MutableByteSpan 
     co_return co_await state->writer.write(frame);
 }
 
+OutboundFrame WebSocket::new_frame() const {
+    return OutboundFrame(state_->role);
+}
+
+awaitable<Result<void>> WebSocket::send(OutboundFrame& frame) {
+    const auto state = state_;
+    auto sent = co_await state->writer.write(frame.finish());
+    frame.clear();
+    co_return sent;
+}
+
 void WebSocket::send_close(std::uint16_t code, std::string_view reason) {
     const std::string payload = websocket::encode_close_payload(code, reason);
     state_->send_control(Opcode::close, as_bytes(payload));
@@ -182,6 +193,9 @@ awaitable<void> WebSocket::close(std::uint16_t code, std::string_view reason,
     co_await state->stream.close_gracefully(limit);
 }
 
+bool WebSocket::has_unread() const {
+    return !state_->unread.empty();
+}
 void WebSocket::interrupt() {
     state_->stream.interrupt();
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "net/coro.hpp"
+#include "net/outbound_frame.hpp"
 #include "net/stream.hpp"
 #include "websocket/frame.hpp"
 
@@ -38,6 +39,8 @@ public:
     /// @return a piece; nullopt once the peer's Close has arrived (see close_received()); an error
     /// when the connection is lost or the peer broke the protocol.
     [[nodiscard]] awaitable<Result<std::optional<Piece>>> receive();
+    /// True if bytes were read that receive() has not given out: it will not wait for them.
+    [[nodiscard]] bool has_unread() const;
 
     struct Message {
         websocket::Opcode opcode = websocket::Opcode::text;
@@ -53,6 +56,10 @@ public:
     /// the websocket::kMaxHeaderSize bytes before it, which have to be the caller's.
     [[nodiscard]] awaitable<Result<void>> send_in_place(websocket::Opcode opcode,
                                                         MutableByteSpan payload);
+
+    /// Sends a frame that was gathered, and clears it. @see OutboundFrame
+    [[nodiscard]] awaitable<Result<void>> send(OutboundFrame& frame);
+    [[nodiscard]] OutboundFrame new_frame() const;
 
     /// Queues a Close (once; later calls do nothing). Data can't be sent after it.
     void send_close(std::uint16_t code, std::string_view reason);

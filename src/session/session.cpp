@@ -237,6 +237,26 @@ Result<std::size_t> Session::write(StreamId id, ByteSpan data) {
     return n;
 }
 
+std::size_t Session::reserve(StreamId id, std::uint64_t size, std::span<MutableByteSpan> out) {
+    const std::uint64_t room = write_room(id);
+    if (room == 0) return 0;
+    // The budget is taken now: other threads have their hands in it too.
+    Stream& stream = *find(id);
+    reserved_ = send_budget_.grow(stream.send.held(), std::min(room, size), 0);
+    if (reserved_ == 0) want_to_write(stream);
+    return stream.send.reserve(reserved_, out);
+}
+
+void Session::commit(StreamId id, std::uint64_t size) {
+    Stream* stream = find(id);
+    if (stream == nullptr) return;
+    const std::uint64_t held = stream->send.held();
+    send_budget_.shrink(held + reserved_, held + size);
+    reserved_ = 0;
+    stream->send.commit(size);
+    if (size > 0) wake(*stream);
+}
+
 std::uint64_t Session::write_room(StreamId id) {
     Stream* stream = find(id);
     if (stream == nullptr || stream->state != State::live || stream->send.finished()) return 0;

@@ -97,6 +97,13 @@ public:
     /// writable event will come, as after a write() that took less than was offered.
     /// @return 0 also for a stream that is unknown or finished; for those no event comes.
     [[nodiscard]] std::uint64_t write_room(StreamId stream);
+    /// The same without a copy: memory for up to `size` of the bytes that write() would take now, for
+    /// the caller to fill at once. commit() has to follow, before anything else.
+    /// @return pieces used; none where write_room() is 0.
+    [[nodiscard]] std::size_t reserve(StreamId stream, std::uint64_t size,
+                                      std::span<MutableByteSpan> out);
+    /// Queues the first `size` bytes of what reserve() gave.
+    void commit(StreamId stream, std::uint64_t size);
     /// Everything written, and FIN if finished, is acknowledged; or the stream is unknown.
     [[nodiscard]] bool all_acknowledged(StreamId stream) const;
     /// Nothing more will be written: half-close.
@@ -233,6 +240,7 @@ private:
     std::unordered_map<std::uint32_t, std::unique_ptr<Stream>> streams_;
     Budget send_budget_;
     Budget receive_budget_;
+    std::uint64_t reserved_ = 0;  // of the send budget, between reserve() and commit()
     StreamList<&Stream::waiting_hook> waiting_;  // for the send budget
     StreamList<&Stream::starved_hook> starved_;  // for the receive budget
     StreamList<&Stream::ack_hook> unacked_;

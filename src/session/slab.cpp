@@ -58,6 +58,29 @@ void ByteWindow::write(std::uint64_t offset, ByteSpan bytes) {
     }
 }
 
+std::size_t ByteWindow::reserve(std::uint64_t offset, std::uint64_t size,
+                                std::span<MutableByteSpan> out) {
+    const std::size_t slab_size = pool_->slab_size();
+    std::size_t used = 0;
+    for (; size > 0 && used < out.size(); ++used) {
+        make_room(offset / slab_size);
+        SlabRef& slab = slot(offset / slab_size);
+        if (!slab) slab = pool_->take();
+        const std::size_t in_slab = offset % slab_size;
+        const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(size, slab_size - in_slab));
+        out[used] = {slab.data() + in_slab, n};
+        offset += n;
+        size -= n;
+    }
+    return used;
+}
+
+void ByteWindow::trim(std::uint64_t offset) {
+    const std::size_t slab_size = pool_->slab_size();
+    const std::uint64_t keep = std::max(first_, (offset + slab_size - 1) / slab_size);
+    while (last_ > keep) slot(--last_) = {};
+}
+
 HeldBytes ByteWindow::at(std::uint64_t offset, std::uint64_t size) const {
     const std::size_t slab_size = pool_->slab_size();
     const SlabRef& slab = slots_[offset / slab_size & (slots_.size() - 1)];

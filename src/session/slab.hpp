@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -80,6 +81,13 @@ public:
     /// Copies `bytes` to `offset`, which must not lie below what was released. The distance from
     /// there is the caller's to bound.
     void write(std::uint64_t offset, ByteSpan bytes);
+
+    /// Slabs for `size` bytes from `offset`, for somebody else to write to, in the order of `out`.
+    /// @return pieces used.
+    [[nodiscard]] std::size_t reserve(std::uint64_t offset, std::uint64_t size,
+                                      std::span<MutableByteSpan> out);
+    /// Gives back the slabs that begin at `offset` or beyond.
+    void trim(std::uint64_t offset);
 
     /// The written piece at `offset`, at most `size` bytes and within one slab.
     [[nodiscard]] HeldBytes at(std::uint64_t offset, std::uint64_t size) const;

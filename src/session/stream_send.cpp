@@ -16,6 +16,15 @@ void SendStream::write(ByteSpan bytes) {
     end_ += bytes.size();
 }
 
+void SendStream::commit(std::uint64_t size) {
+    end_ += size;
+    if (acked_ >= end_) {
+        bytes_.release_all(end_);
+    } else {
+        bytes_.trim(end_);
+    }
+}
+
 bool SendStream::on_credit(std::uint64_t credit) {
     if (credit <= credit_) return false;
     credit_ = credit;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "session/ids.hpp"
@@ -30,6 +31,12 @@ public:
     [[nodiscard]] std::uint64_t held() const { return acked_ < end_ ? end_ - acked_ : 0; }
     /// @param bytes  at most room().
     void write(ByteSpan bytes);
+    /// Room for up to `size` bytes, at most room(), to be written by somebody else; then commit()
+    /// says how many there are. @return pieces used.
+    [[nodiscard]] std::size_t reserve(std::uint64_t size, std::span<MutableByteSpan> out) {
+        return bytes_.reserve(end_, size, out);
+    }
+    void commit(std::uint64_t size);
     void finish() { finished_ = true; }
     [[nodiscard]] bool finished() const { return finished_; }
     [[nodiscard]] std::uint64_t written() const { return end_; }

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "net/mask_keys.hpp"
+#include "net/slab.hpp"
+#include "websocket/frame.hpp"
+
+namespace hpb::net {
+
+/// A binary WebSocket message on its way out, as one frame: its payload is masked as it is gathered
+/// from where it lies, which may then be kept for sending it again.
+class OutboundFrame {
+public:
+    /// With its header it fills a slab, and TLS records, to the last byte.
+    static constexpr std::size_t kMaxPayload = Slab::kSize - websocket::kMaxHeaderSize;
+
+    /// An empty one holds no slab.
+    explicit OutboundFrame(websocket::Role sender) : masked_(sender == websocket::Role::client) {}
+
+    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] std::size_t room() const { return kMaxPayload - size_; }
+    /// @param bytes  at most room().
+    void append(ByteSpan bytes) {
+        if (!slab_) begin();
+        websocket::copy_masked(slab_.data() + size_, bytes, key_, size_);
+        size_ += bytes.size();
+    }
+    /// @return header and payload, valid until clear(). Nothing can be appended after it.
+    [[nodiscard]] ByteSpan finish() {
+        const websocket::FrameHeader header{.masked = masked_, .mask = key_, .length = size_};
+        const std::size_t head = websocket::header_size(size_, masked_);
+        websocket::encode_header(slab_.data() - head, header);
+        return {slab_.data() - head, head + size_};
+    }
+    void clear() {
+        slab_.release();
+        size_ = 0;
+    }
+
+private:
+    void begin() {
+        slab_ = Slab::take();
+        if (masked_) key_ = next_mask_key();
+    }
+
+    bool masked_;
+    Slab slab_;
+    std::size_t size_ = 0;
+    websocket::MaskKey key_{};
+};
+
+}  // namespace hpb::net
