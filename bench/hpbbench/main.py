@@ -47,7 +47,8 @@ def _write(results, directory):
     (directory / "results.md").write_text(report.markdown(results, verdicts, drawn))
     met = sum(v.verdict == "met" for v in verdicts)
     unknown = sum(v.verdict == "not measured" for v in verdicts)
-    print(f"bench: {met} of {len(verdicts)} bars met, {unknown} not measured; "
+    bars_there_are = sum(v.verdict != "for information" for v in verdicts)
+    print(f"bench: {met} of {bars_there_are} bars met, {unknown} not measured; "
           f"see {directory / 'results.md'}", file=sys.stderr)
 
 

@@ -1,5 +1,6 @@
 """SVG plots. Without matplotlib there are none; the tables have the same numbers."""
 
+from .contender import CEILING
 from .contenders import ALL as CONTENDERS
 
 _DIRECTIONS = ("up", "down", "both")
@@ -113,10 +114,12 @@ def _memory(results):
         return None
     lines = {}
     for load, rows in loads:
-        for name in rows:
+        for name in (row for row in rows if CONTENDERS[row].role != CEILING):
             for sample in results.of(load.name, name):
                 v = sample["values"]
                 lines.setdefault(name, []).append((v["open"], sum(v["held"].values()) - sum(v["before"].values())))
+    if not lines:
+        return None
     figure, (axes,) = _panels(1, 7, 5)
     for name, points in lines.items():
         xs, ys = zip(*((n, max(b, 4096) / (1 << 20)) for n, b in sorted(points)))

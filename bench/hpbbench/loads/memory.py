@@ -58,7 +58,7 @@ class Idle(WorkLoad):
             finally:
                 for load in loads:
                     load.process.stop()
-        return {"values": values, "notes": self._notes(each, places)}
+        return {"values": values, "notes": self._notes(each, places, values["failed"])}
 
     def _hold(self, stage, loads, each, values):
         started = [Load(stage.directory, "idle", [entry], "--count", each) for entry in stage.entries]
@@ -75,14 +75,18 @@ class Idle(WorkLoad):
             load.process.close_input()
         return sum(load.result(60, 1)[1]["still_open"] for load in loads)
 
-    def _notes(self, each, places):
+    def _notes(self, each, places, failed):
+        limit = f"a process may have {descriptor_limit():,} descriptors here"
+        notes = []
         if places > 1:
-            return [f"{places} pairs of agents on one relay, each with a target and a load generator of its own and "
-                    f"{each:,} connections: a process may have {descriptor_limit():,} descriptors here"]
-        if each < self._count:
-            return [f"{each:,} connections in place of {self._count:,}: a process may have {descriptor_limit():,} "
-                    "descriptors here, and this contender needs two for each connection"]
-        return []
+            notes.append(f"{places} pairs of agents on one relay, each with a target and a load generator of its own "
+                         f"and {each:,} connections: {limit}")
+        elif each < self._count:
+            notes.append(f"{each:,} connections in place of {self._count:,}: {limit}, and this contender needs two for "
+                         "each connection")
+        if failed:
+            notes.append(f"{failed:,} connections failed")
+        return notes
 
     def metrics(self, sample):
         values = sample["values"]
