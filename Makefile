@@ -9,7 +9,7 @@ hpb := build/release/hpb
 sources = $(shell find src apps tools tests bench -name '*.[ch]pp' -not -path '*/node_modules/*' 2>/dev/null)
 newest = $(shell for v in 19 18 17 16; do command -v $(1)-$$v && exit; done; echo $(1))
 # The sans-IO cores: what clang-tidy reads within a minute or two. `make lint TIDY=all` reads everything.
-TIDY ?= base|http|crypto|websocket|hc|v1|session
+TIDY ?= base|http|crypto|tls|websocket|hc|v1|session
 tidy_folders = $(if $(filter all,$(TIDY)),[a-z0-9]+,$(TIDY))
 
 help: ## Show this list
