@@ -45,9 +45,7 @@ BridgedSocket::BridgedSocket(SessionDriver& driver, session::StreamId stream, ne
       socket_(std::move(socket)),
       ticket_(std::move(ticket)),
       last_activity_(net::Clock::now()),
-      expected_(kLeastRead) {
-    socket_.set_options();
-}
+      expected_(kLeastRead) {}
 
 void BridgedSocket::start(const std::shared_ptr<SessionDriver>& driver) {
     // Not at once: the caller has not finished with the stream.

@@ -68,7 +68,7 @@ private:
     Quota::Ticket ticket_;
     net::Clock::time_point last_activity_;
     Reading reading_ = Reading::idle;
-    std::size_t expected_;  // bytes that the next read makes room for
+    std::size_t expected_;        // bytes that the next read makes room for
     bool write_blocked_ = false;  // a wait for room in the socket is pending
     bool watching_ = false;       // a wait for the socket's reset is pending
     bool resetting_ = false;      // it was reset; the stream will be

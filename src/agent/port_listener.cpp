@@ -45,6 +45,7 @@ Result<net::tcp::acceptor> open_acceptor(const asio::any_io_executor& executor,
         acceptor.set_option(asio::ip::v6_only(true), error);
     }
     if (!error) acceptor.set_option(net::tcp::acceptor::reuse_address(true), error);
+    if (!error) net::Stream::set_options(acceptor);
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
     if (error) return bind_error(where, error);
@@ -126,6 +127,7 @@ void PortListener::on_accepted(net::tcp::socket socket) {
         return;
     }
     net::Stream application(std::move(socket));
+    application.spread_keep_alive();
     auto ticket = Quota::try_take(context_->connections);
     if (!ticket) {
         if (rejections_.admit(net::Clock::now(), suppressed)) {

@@ -136,9 +136,19 @@ void SessionDriver::pump() {
     }
     pumping_ = false;
     if (over_) return;
-    for (const auto& [_, link] : links_) link->fetch_output();
+    flush_soon();
     arm_timer();
     finish_if_over();
+}
+
+// Not at once: what the other events of this turn have to say goes out in the same frames.
+void SessionDriver::flush_soon() {
+    if (std::exchange(flush_posted_, true)) return;
+    net::asio::post(executor_, [self = shared_from_this()] {
+        self->flush_posted_ = false;
+        if (self->over_) return;
+        for (const auto& [_, link] : self->links_) link->fetch_output();
+    });
 }
 
 void SessionDriver::dispatch(const Event& event) {

@@ -95,6 +95,7 @@ protected:
 private:
     using TimePoint = net::Clock::time_point;
 
+    void flush_soon();
     void dispatch(const session::Event& event);
     void dispatch_to_socket(const session::Event& event);
     void channel_opened(const session::Event& event);
@@ -119,6 +120,7 @@ private:
     std::uint64_t requeued_before_ = 0;  // when there was last a channel
     bool alone_ = false;
     bool pumping_ = false;
+    bool flush_posted_ = false;
     bool again_ = false;
     bool ended_ = false;
     bool over_ = false;

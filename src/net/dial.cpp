@@ -72,8 +72,12 @@ std::vector<tcp::endpoint> interleave(const tcp::resolver::results_type& found) 
     return order;
 }
 
-awaitable<Result<tcp::resolver::results_type>> resolve(std::string host, std::uint16_t port,
-                                                       Clock::time_point deadline) {
+/// @return what to try, in this order.
+awaitable<Result<std::vector<tcp::endpoint>>> resolve(std::string host, std::uint16_t port,
+                                                      Clock::time_point deadline) {
+    error_code is_a_name;
+    const auto literal = asio::ip::make_address(host, is_a_name);
+    if (!is_a_name) co_return std::vector<tcp::endpoint>{{literal, port}};
     // The resolver's thread cannot be interrupted, so the answer is waited for apart from it.
     struct Lookup {
         explicit Lookup(const asio::any_io_executor& e) : resolver(e), done(e) {}
@@ -103,7 +107,7 @@ awaitable<Result<tcp::resolver::results_type>> resolve(std::string host, std::ui
         co_return Error(lookup->error, "the name " + host + " cannot be resolved (" +
                                            lookup->error.message() + ")");
     }
-    co_return std::move(lookup->results);
+    co_return interleave(lookup->results);
 }
 
 awaitable<Result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port,
@@ -114,7 +118,7 @@ awaitable<Result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port,
 
     const auto executor = co_await asio::this_coro::executor;
     const auto race = std::make_shared<Race>(executor);
-    const auto addresses = interleave(*found);
+    const auto& addresses = *found;
     for (std::size_t next = 0; !race->winner && Clock::now() < deadline;) {
         if (next < addresses.size()) {
             race->start(addresses[next++]);

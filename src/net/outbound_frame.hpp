@@ -10,8 +10,10 @@ namespace hpb::net {
 /// from where it lies, which may then be kept for sending it again.
 class OutboundFrame {
 public:
-    /// With its header it fills a slab, and TLS records, to the last byte.
-    static constexpr std::size_t kMaxPayload = Slab::kSize - websocket::kMaxHeaderSize;
+    /// A slab's worth, less what TLS and TCP add to it: on a path inside one machine it leaves as
+    /// one segment of 64 KiB, not as one and a few bytes.
+    static constexpr std::size_t kMaxPayload = 65'000;
+    static_assert(kMaxPayload + websocket::kMaxHeaderSize <= Slab::kSize);
 
     /// An empty one holds no slab.
     explicit OutboundFrame(websocket::Role sender) : masked_(sender == websocket::Role::client) {}

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <random>
 
 #include "net/slab.hpp"
 #include "net/tls_batch.hpp"
@@ -14,7 +15,7 @@
 namespace hpb::net {
 namespace {
 
-constexpr int kKeepAliveIdleSeconds = 30;
+constexpr int kKeepAliveIdleSeconds = 30;  // up to twice that: spread_keep_alive()
 constexpr int kKeepAliveIntervalSeconds = 10;
 constexpr int kKeepAliveProbes = 3;
 
@@ -29,6 +30,13 @@ void set_int_option(int fd, int level, int name, int value) {
     (void)::setsockopt(fd, level, name, &value, sizeof value);
 }
 
+void set_connection_options(int fd) {
+    set_int_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_int_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_int_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
+    set_int_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+}
+
 }  // namespace
 
 Stream::Stream(tcp::socket socket) : socket_(std::move(socket)) {
@@ -37,12 +45,19 @@ Stream::Stream(tcp::socket socket) : socket_(std::move(socket)) {
 }
 
 void Stream::set_options() {
-    const int fd = socket_.native_handle();
-    set_int_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_int_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_int_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
-    set_int_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
-    set_int_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+    set_connection_options(socket_.native_handle());
+    spread_keep_alive();
+}
+
+void Stream::set_options(tcp::acceptor& acceptor) {
+    set_connection_options(acceptor.native_handle());
+}
+
+void Stream::spread_keep_alive() {
+    thread_local std::minstd_rand random(std::random_device{}());
+    const int more = static_cast<int>(random() % (kKeepAliveIdleSeconds + 1));
+    set_int_option(socket_.native_handle(), IPPROTO_TCP, TCP_KEEPIDLE,
+                   kKeepAliveIdleSeconds + more);
 }
 
 void Stream::limit_unsent(std::size_t bytes) {

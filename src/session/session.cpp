@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint32_t kMaxIndices = 0x7fffffff;  // of streams of one side: 31 bits of id
 constexpr std::chrono::seconds kWindowIsKnownFor{60};
+constexpr std::chrono::seconds kLightIsRemembered{1};
 
 std::uint32_t plus(std::uint32_t a, std::uint64_t b) {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(a + b, kMaxIndices));
@@ -119,8 +120,10 @@ void Session::grant(Stream& stream) {
 void Session::tune(Stream& stream, std::size_t consumed, Clock::time_point now) {
     WindowTuner& tuner = stream.tuner;
     if (known_window_ > 0 && now - known_window_time_ > kWindowIsKnownFor) known_window_ = 0;
+    tuner.set_beside_light(now - last_light_ < kLightIsRemembered);
     tuner.expect(std::min(known_window_, receive_budget_.free() / 4));
     const std::uint64_t window = tuner.on_consumed(consumed, now, round_trip());
+    if (tuner.is_light()) last_light_ = now;
     if (window <= limits_.stream_window || window < known_window_) return;
     known_window_ = window;
     known_window_time_ = now;

@@ -97,8 +97,8 @@ public:
     /// writable event will come, as after a write() that took less than was offered.
     /// @return 0 also for a stream that is unknown or finished; for those no event comes.
     [[nodiscard]] std::uint64_t write_room(StreamId stream);
-    /// The same without a copy: memory for up to `size` of the bytes that write() would take now, for
-    /// the caller to fill at once. commit() has to follow, before anything else.
+    /// The same without a copy: memory for up to `size` of the bytes that write() would take now,
+    /// for the caller to fill at once. commit() has to follow, before anything else.
     /// @return pieces used; none where write_room() is 0.
     [[nodiscard]] std::size_t reserve(StreamId stream, std::uint64_t size,
                                       std::span<MutableByteSpan> out);
@@ -248,6 +248,7 @@ private:
     Clock::time_point memory_time_;        // when to look again what other sessions have given back
     std::uint64_t known_window_ = 0;       // the largest that a stream has lately found right
     Clock::time_point known_window_time_;  // and when
+    Clock::time_point last_light_;         // when a reader has last taken little
 
     std::uint32_t local_streams_ = 0;
     std::uint32_t next_local_;   // index of the next stream that we open

@@ -9,11 +9,16 @@ using std::chrono::microseconds;
 
 // Below this the clock and the scheduling of threads are measured, not the path. Nothing but a
 // queue fills the window there, and that is in front of everybody else: the window is what the
-// reader takes in kShortQueue, measured for kShortSpan at a time.
+// reader takes in kShortQueue, measured for kShortSpan at a time. Where nobody is that would mind,
+// a longer queue keeps the processes along the path from waiting for each other.
 constexpr microseconds kShortest{1000};
 constexpr microseconds kShortQueue{1250};
+constexpr microseconds kAloneQueue{10'000};
 constexpr microseconds kShortSpan{5000};
 constexpr std::uint64_t kMostOnShort = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMostAlone = std::uint64_t{4} << 20;
+// A reader that takes less than this in kShortSpan, 3 MiB/s, belongs to a stream of little.
+constexpr std::uint64_t kLight = 16 * 1024;
 constexpr std::uint64_t kLeastOnShort = 4;  // of the smallest window elsewhere: a part
 // Measurements without growth until the window follows them downwards.
 constexpr unsigned kSettled = 16;
@@ -60,13 +65,22 @@ std::uint64_t WindowTuner::on_consumed(std::uint64_t bytes, Clock::time_point no
 
 std::uint64_t WindowTuner::on_short_path(microseconds elapsed, Clock::time_point now) {
     if (elapsed < kShortSpan) return window_;
-    const double part =
-        static_cast<double>(kShortQueue.count()) / static_cast<double>(elapsed.count());
-    window_ = std::clamp(static_cast<std::uint64_t>(static_cast<double>(consumed_) * part),
-                         start_ / kLeastOnShort, std::clamp(kMostOnShort, start_, most_));
+    const microseconds queue = beside_light_ ? kShortQueue : kAloneQueue;
+    const std::uint64_t most = beside_light_ ? kMostOnShort : kMostAlone;
+    const auto taken_in = [&](microseconds time) {
+        const double part =
+            static_cast<double>(time.count()) / static_cast<double>(elapsed.count());
+        return static_cast<std::uint64_t>(static_cast<double>(consumed_) * part);
+    };
+    window_ = std::clamp(taken_in(queue), start_ / kLeastOnShort, std::clamp(most, start_, most_));
+    light_ = taken_in(kShortSpan) < kLight;
     first_ = false;
     begin(now);
     return window_;
+}
+
+bool WindowTuner::is_light() const {
+    return light_ && consumed_ < kLight;
 }
 
 void WindowTuner::begin(Clock::time_point now) {

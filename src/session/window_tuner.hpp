@@ -24,6 +24,11 @@ public:
     /// Another stream's window has grown to `window` on this path: go there at once, when the first
     /// bytes in quantity come. Until then a stream that is not in a hurry takes no credit for it.
     void expect(std::uint64_t window) { expected_ = window; }
+    /// Whether streams that carry little have been beside this one lately: on a short path its
+    /// queue is what they wait for. Assumed until it is said.
+    void set_beside_light(bool beside) { beside_light_ = beside; }
+    /// True if the reader has taken little at a time so far, and in the last measurement.
+    [[nodiscard]] bool is_light() const;
     [[nodiscard]] std::uint64_t window() const { return window_; }
 
 private:
@@ -38,7 +43,9 @@ private:
     std::uint64_t expected_ = 0;
     bool begun_ = false;
     bool first_ = true;  // measurement
-    bool slow_ = true;   // the last measurement took much longer than a round trip
+    bool light_ = true;  // the last measurement on a short path
+    bool beside_light_ = true;
+    bool slow_ = true;  // the last measurement took much longer than a round trip
     Clock::time_point begin_;
     std::uint64_t consumed_ = 0;  // since then
     std::uint64_t best_ = 0;      // of the measurements since the window has last changed

@@ -137,6 +137,41 @@ TEST_F(WindowTunerTest, OnLoopbackIsAMillisecondsQueueAndNotMore) {
     EXPECT_GE(tuner.window(), 400 * kKiB);
 }
 
+TEST_F(WindowTunerTest, AloneOnLoopbackItMayQueueMore) {
+    tuner.set_beside_light(false);
+    Path path{200e6, microseconds{200}, tuner};
+    path.run(seconds{1});
+    EXPECT_GE(tuner.window(), 1800 * kKiB);
+    EXPECT_LE(tuner.window(), 2200 * kKiB);
+    path.rate(5e9);
+    path.run(seconds{1});
+    EXPECT_EQ(tuner.window(), 4 * kMiB);
+    tuner.set_beside_light(true);
+    path.rate(200e6);
+    path.run(milliseconds{100});
+    EXPECT_LE(tuner.window(), 300 * kKiB);
+}
+
+TEST_F(WindowTunerTest, TellsALightStreamFromABulkOne) {
+    EXPECT_TRUE(tuner.is_light());
+    Clock::time_point now{};
+    for (int i = 0; i < 100; ++i) {
+        now += milliseconds{1};
+        (void)tuner.on_consumed(100, now, microseconds{200});
+        EXPECT_TRUE(tuner.is_light());
+    }
+    (void)tuner.on_consumed(64 * kKiB, now, microseconds{200});
+    EXPECT_FALSE(tuner.is_light()) << "at once, not only when it is measured";
+    for (int i = 0; i < 100; ++i) {
+        now += milliseconds{1};
+        (void)tuner.on_consumed(64 * kKiB, now, microseconds{200});
+        EXPECT_FALSE(tuner.is_light());
+    }
+    now += seconds{1};
+    (void)tuner.on_consumed(100, now, microseconds{200});
+    EXPECT_TRUE(tuner.is_light()) << "nothing for a second";
+}
+
 TEST_F(WindowTunerTest, StaysModestOnALocalNetworkWhoseReaderIsHeldUpNowAndThen) {
     Path path{1e9, milliseconds{2}, tuner};
     path.reader(5e9, milliseconds{20});
