@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint32_t kMaxIndices = 0x7fffffff;  // of streams of one side: 31 bits of id
 constexpr std::chrono::seconds kWindowIsKnownFor{60};
-constexpr std::chrono::seconds kLightIsRemembered{1};
+constexpr std::chrono::milliseconds kLightIsRemembered{500};
 
 std::uint32_t plus(std::uint32_t a, std::uint64_t b) {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(a + b, kMaxIndices));

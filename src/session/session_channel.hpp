@@ -37,6 +37,7 @@ struct SessionChannel {
     Clock::time_point last_received;
     Clock::time_point last_ping;
     std::chrono::microseconds round_trip{-1};  ///< the smallest; negative before the first
+    unsigned probes = 0;                       ///< pings answered at the beginning
     std::uint64_t ping_token = 0;
     std::uint64_t pong_token = 0;
     bool ping_due = false;

@@ -11,8 +11,11 @@ using std::chrono::microseconds;
 namespace {
 
 constexpr std::size_t kMostLost = 16;
-// How often the round trip is measured while data flows.
+// How often the round trip is measured while data flows, and at once while a channel is young.
 constexpr std::chrono::seconds kPingInterval{1};
+constexpr microseconds kProbeAbove{500};
+constexpr microseconds kProbeBelow{5000};
+constexpr unsigned kProbes = 8;
 // How often to look whether other sessions have given memory back.
 constexpr milliseconds kMemoryInterval{25};
 
@@ -270,6 +273,10 @@ void Session::on_pong(SessionChannel& channel, std::uint64_t token, Clock::time_
     if (channel.round_trip < microseconds{0} || took < channel.round_trip) {
         channel.round_trip = took;
     }
+    // Once there is a queue on the channel, that is measured too: so where a path may be a short
+    // one, it is asked again and again while it is young.
+    const bool unclear = took > kProbeAbove && took < kProbeBelow;
+    if (unclear && ++channel.probes < kProbes) send_ping(channel, now);
 }
 
 microseconds Session::round_trip() const {

@@ -11,14 +11,15 @@ using std::chrono::microseconds;
 // queue fills the window there, and that is in front of everybody else: the window is what the
 // reader takes in kShortQueue, measured for kShortSpan at a time. Where nobody is that would mind,
 // a longer queue keeps the processes along the path from waiting for each other.
-constexpr microseconds kShortest{1000};
+constexpr microseconds kShortest{2000};
 constexpr microseconds kShortQueue{1250};
 constexpr microseconds kAloneQueue{10'000};
 constexpr microseconds kShortSpan{5000};
 constexpr std::uint64_t kMostOnShort = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMostAlone = std::uint64_t{4} << 20;
-// A reader that takes less than this in kShortSpan, 3 MiB/s, belongs to a stream of little.
-constexpr std::uint64_t kLight = 16 * 1024;
+// A reader that takes less than this in one to two kLightSpans belongs to a stream of little.
+constexpr std::uint64_t kLight = std::uint64_t{1} << 20;
+constexpr std::chrono::milliseconds kLightSpan{500};
 constexpr std::uint64_t kLeastOnShort = 4;  // of the smallest window elsewhere: a part
 // Measurements without growth until the window follows them downwards.
 constexpr unsigned kSettled = 16;
@@ -40,11 +41,12 @@ bool fills(std::uint64_t per_round_trip, std::uint64_t window) {
 
 std::uint64_t WindowTuner::on_consumed(std::uint64_t bytes, Clock::time_point now,
                                        microseconds round_trip) {
+    remember(bytes, now);
     if (bytes == 0 || round_trip < microseconds{0} || start_ >= most_) return window_;
     if (!begun_) begin(now);
     const auto elapsed = std::chrono::duration_cast<microseconds>(now - begin_);
     consumed_ += bytes;
-    if (round_trip < kShortest) return on_short_path(elapsed, now);
+    if (round_trip < kShortest) return on_short_path(elapsed, round_trip, now);
     if (elapsed < round_trip) {
         // So much in less than a round trip: no need to wait for the rest of it. Not so after a
         // pause: a reader that stops now and then, and finds a full window each time, is slow.
@@ -63,9 +65,12 @@ std::uint64_t WindowTuner::on_consumed(std::uint64_t bytes, Clock::time_point no
     return window_;
 }
 
-std::uint64_t WindowTuner::on_short_path(microseconds elapsed, Clock::time_point now) {
+std::uint64_t WindowTuner::on_short_path(microseconds elapsed, microseconds round_trip,
+                                         Clock::time_point now) {
     if (elapsed < kShortSpan) return window_;
-    const microseconds queue = beside_light_ ? kShortQueue : kAloneQueue;
+    // A quarter more than the round trip at least, or the sender would run dry.
+    const microseconds least = round_trip * 5 / 4;
+    const microseconds queue = std::max(beside_light_ ? kShortQueue : kAloneQueue, least);
     const std::uint64_t most = beside_light_ ? kMostOnShort : kMostAlone;
     const auto taken_in = [&](microseconds time) {
         const double part =
@@ -73,14 +78,22 @@ std::uint64_t WindowTuner::on_short_path(microseconds elapsed, Clock::time_point
         return static_cast<std::uint64_t>(static_cast<double>(consumed_) * part);
     };
     window_ = std::clamp(taken_in(queue), start_ / kLeastOnShort, std::clamp(most, start_, most_));
-    light_ = taken_in(kShortSpan) < kLight;
     first_ = false;
     begin(now);
     return window_;
 }
 
 bool WindowTuner::is_light() const {
-    return light_ && consumed_ < kLight;
+    return recent_ + before_ < kLight;
+}
+
+void WindowTuner::remember(std::uint64_t bytes, Clock::time_point now) {
+    if (now - recent_since_ >= kLightSpan) {
+        before_ = now - recent_since_ < 2 * kLightSpan ? recent_ : 0;
+        recent_ = 0;
+        recent_since_ = now;
+    }
+    recent_ += bytes;
 }
 
 void WindowTuner::begin(Clock::time_point now) {

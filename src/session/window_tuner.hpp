@@ -27,13 +27,15 @@ public:
     /// Whether streams that carry little have been beside this one lately: on a short path its
     /// queue is what they wait for. Assumed until it is said.
     void set_beside_light(bool beside) { beside_light_ = beside; }
-    /// True if the reader has taken little at a time so far, and in the last measurement.
+    /// True if the reader has taken little lately.
     [[nodiscard]] bool is_light() const;
     [[nodiscard]] std::uint64_t window() const { return window_; }
 
 private:
     [[nodiscard]] std::uint64_t on_short_path(std::chrono::microseconds elapsed,
+                                              std::chrono::microseconds round_trip,
                                               Clock::time_point now);
+    void remember(std::uint64_t bytes, Clock::time_point now);
     void measure(std::uint64_t per_round_trip);
     void begin(Clock::time_point now);
 
@@ -43,13 +45,15 @@ private:
     std::uint64_t expected_ = 0;
     bool begun_ = false;
     bool first_ = true;  // measurement
-    bool light_ = true;  // the last measurement on a short path
     bool beside_light_ = true;
     bool slow_ = true;  // the last measurement took much longer than a round trip
     Clock::time_point begin_;
     std::uint64_t consumed_ = 0;  // since then
-    std::uint64_t best_ = 0;      // of the measurements since the window has last changed
-    unsigned measured_ = 0;       // and how many those are
+    Clock::time_point recent_since_;
+    std::uint64_t recent_ = 0;  // consumed since then
+    std::uint64_t before_ = 0;  // and in the span before
+    std::uint64_t best_ = 0;    // of the measurements since the window has last changed
+    unsigned measured_ = 0;     // and how many those are
 };
 
 }  // namespace hpb::session

@@ -65,6 +65,17 @@ TEST_F(RoundTripTest, IsMeasuredAtOnceAndTheSmallestIsKept) {
     EXPECT_LT(pair.client->round_trip(), milliseconds{0}) << "that channel is gone";
 }
 
+TEST_F(RoundTripTest, IsAskedForAgainAtOnceWhereThePathMayBeShort) {
+    connect();
+    for (const int us : {1500, 1200, 900, 400}) {
+        to_service();
+        pair.now += std::chrono::microseconds{us};
+        to_client();
+        EXPECT_EQ(pair.client->round_trip(), std::chrono::microseconds{us});
+    }
+    EXPECT_EQ(pings_due(), 0U) << "it is short";
+}
+
 TEST_F(RoundTripTest, IsMeasuredOnceASecondWhileDataFlowsAndNotInSilence) {
     connect();
     exchange(milliseconds{10});

@@ -160,11 +160,11 @@ TEST_F(WindowTunerTest, TellsALightStreamFromABulkOne) {
         (void)tuner.on_consumed(100, now, microseconds{200});
         EXPECT_TRUE(tuner.is_light());
     }
-    (void)tuner.on_consumed(64 * kKiB, now, microseconds{200});
-    EXPECT_FALSE(tuner.is_light()) << "at once, not only when it is measured";
-    for (int i = 0; i < 100; ++i) {
-        now += milliseconds{1};
-        (void)tuner.on_consumed(64 * kKiB, now, microseconds{200});
+    (void)tuner.on_consumed(kMiB, now, microseconds{200});
+    EXPECT_FALSE(tuner.is_light()) << "at once";
+    for (int i = 0; i < 1000; ++i) {
+        now += milliseconds{2};
+        (void)tuner.on_consumed(8 * kKiB, now, microseconds{200});
         EXPECT_FALSE(tuner.is_light());
     }
     now += seconds{1};
