@@ -1,6 +1,7 @@
 #include "simulation/applications.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace hpb::session::simulation {
 namespace {
@@ -32,9 +33,30 @@ void Applications::open(Session& session, int side, std::uint64_t to_write) {
     made.stalled = chance(random_, 0.1);
 }
 
+// As write_some() does it, but into the session's own memory, and perhaps less than was asked for.
+bool Applications::fill_some(Session& session, int side, StreamId id, std::uint64_t most) {
+    Half& h = half(id, side);
+    std::array<MutableByteSpan, 3> pieces;
+    const std::size_t count = session.reserve(id, std::min(most, h.to_write - h.written), pieces);
+    if (count == 0) {
+        h.may_write = false;
+        return false;
+    }
+    std::uint64_t size = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        for (std::byte& byte : pieces[i]) byte = expected_byte(id, side == 0, h.written + size++);
+    }
+    require(size <= h.to_write - h.written, "more room than was asked for" + of(id));
+    if (chance(random_, 0.3)) size = below(random_, size + 1);
+    session.commit(id, size);
+    h.written += size;
+    return size > 0;
+}
+
 bool Applications::write_some(Session& session, int side, StreamId id, std::uint64_t most) {
     Half& h = half(id, side);
     if (h.finished || !h.may_write || h.written == h.to_write) return false;
+    if (chance(random_, 0.5)) return fill_some(session, side, id, most);
     const Stream* stream = session.find_stream(id);
     require(stream != nullptr, "a stream is gone without a word" + of(id));
     // At most one more than will be taken: making bytes is what takes the time here.

@@ -103,6 +103,7 @@ private:
     void on_end(int side, StreamId id, End end);
     void check_window(const Stream& stream, int side, const Limits& limits);
     bool write_some(Session& session, int side, StreamId id, std::uint64_t most);
+    bool fill_some(Session& session, int side, StreamId id, std::uint64_t most);
     bool read_some(Session& session, int side, StreamId id, std::uint64_t most);
     bool finish(Session& session, int side, StreamId id);
     void reset(Session& session, int side, StreamId id);

@@ -1,0 +1,77 @@
+// TLS records and what stands in them after the handshake: taken, or refused; what was sealed comes
+// back as it was, and what was changed does not.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+#include <vector>
+
+#include "tls/post_handshake.hpp"
+#include "tls/record.hpp"
+
+namespace {
+
+using namespace hpb;
+using namespace hpb::tls;
+
+void require(bool condition) {
+    if (!condition) std::abort();
+}
+
+TrafficSecret secret() {
+    const std::vector<std::byte> bytes(32, std::byte{1});
+    return *TrafficSecret::create(CipherSuite::aes_128_gcm_sha256, bytes);
+}
+
+// Nobody without the key can make a record that opens.
+void check_foreign(ByteSpan in) {
+    Opener opener(secret());
+    std::vector<std::byte> out(kMaxCiphertext);
+    while (true) {
+        const auto size = Opener::record_size(in);
+        if (!size || !*size || **size > in.size()) return;
+        require(**size >= kRecordOverhead && **size <= kRecordHeaderSize + kMaxCiphertext);
+        require(!opener.open(in.first(**size), out.data()));
+        in = in.subspan(**size);
+    }
+}
+
+void check_sealed(ByteSpan in) {
+    const auto content = in.first(std::min(in.size(), kMaxPlaintext));
+    Sealer sealer(secret());
+    Opener opener(secret());
+    std::vector<std::byte> record(content.size() + kRecordOverhead);
+    require(sealer.seal(ContentType::application_data, content, record.data()) == record.size());
+    require(Opener::record_size(record).value() == record.size());
+    std::vector<std::byte> out(content.size() + 1);
+    const auto opened = opener.open(record, out.data());
+    require(opened && opened->size == content.size());
+    require(std::equal(content.begin(), content.end(), out.begin()));
+}
+
+// The same messages in any chunking.
+void check_messages(ByteSpan in) {
+    PostHandshake whole;
+    ByteSpan left = in;
+    const auto found = whole.next(left);
+    require(!found || *found != PostHandshake::Found::nothing || left.empty());
+    PostHandshake pieces;
+    for (const std::byte& byte : in) {
+        ByteSpan one(&byte, 1);
+        const auto next = pieces.next(one);
+        if (!next) return;
+        require(one.empty());
+        if (*next != PostHandshake::Found::nothing) return;
+    }
+    require(!found || *found == PostHandshake::Found::nothing);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const auto in = std::as_bytes(std::span(data, size));
+    check_foreign(in);
+    check_sealed(in);
+    check_messages(in);
+    return 0;
+}
