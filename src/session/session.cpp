@@ -23,6 +23,8 @@ Session::Session(Role role, const Identity& identity, const Limits& limits, Slab
       identity_(identity),
       limits_(limits.normalised()),
       pool_(&pool),
+      other_light_(now - kLightIsRemembered),
+      last_light_(other_light_),
       alone_since_(now),
       // A quarter of each budget is every stream's own share, for both sides' streams; what is in
       // the receive budget beyond that is granted while it lasts.
@@ -120,13 +122,27 @@ void Session::grant(Stream& stream) {
 void Session::tune(Stream& stream, std::size_t consumed, Clock::time_point now) {
     WindowTuner& tuner = stream.tuner;
     if (known_window_ > 0 && now - known_window_time_ > kWindowIsKnownFor) known_window_ = 0;
-    tuner.set_beside_light(now - last_light_ < kLightIsRemembered);
+    const auto light = last_light_stream_ == stream.id ? other_light_ : last_light_;
+    tuner.set_beside_light(now - light < kLightIsRemembered);
     tuner.expect(std::min(known_window_, receive_budget_.free() / 4));
     const std::uint64_t window = tuner.on_consumed(consumed, now, round_trip());
-    if (tuner.is_light()) last_light_ = now;
+    look_whether_light(stream, now);
     if (window <= limits_.stream_window || window < known_window_) return;
     known_window_ = window;
     known_window_time_ = now;
+}
+
+// A stream that has just begun is light until it shows that it is not; then it takes that back.
+void Session::look_whether_light(const Stream& stream, Clock::time_point now) {
+    const bool was_last = last_light_stream_ == stream.id;
+    if (stream.tuner.is_light()) {
+        if (!was_last) other_light_ = last_light_;
+        last_light_ = now;
+        last_light_stream_ = stream.id;
+    } else if (was_last) {
+        last_light_ = other_light_;
+        last_light_stream_ = {};
+    }
 }
 
 void Session::feed_starved() {

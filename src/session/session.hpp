@@ -155,6 +155,7 @@ private:
     void wake(Stream& stream);
     void grant(Stream& stream);
     void feed_starved();
+    void look_whether_light(const Stream& stream, Clock::time_point now);
     void tune(Stream& stream, std::size_t consumed, Clock::time_point now);
     [[nodiscard]] bool waits_for_others() const;
     void look_for_memory(Clock::time_point now);
@@ -234,6 +235,9 @@ private:
     std::vector<std::unique_ptr<SessionChannel>> dropped_;  // by us; the owner still holds them
     std::uint64_t next_channel_ = 1;                        // client
     ReplayWindow replay_;                                   // service
+    StreamId last_light_stream_;                            // whose reader has last taken little
+    Clock::time_point other_light_;                         // when another stream's has
+    Clock::time_point last_light_;                          // and when its own
     Clock::time_point alone_since_;                         // no open channel since then
 
     // Destroyed before the channels, whose lists they are in.
@@ -248,7 +252,6 @@ private:
     Clock::time_point memory_time_;        // when to look again what other sessions have given back
     std::uint64_t known_window_ = 0;       // the largest that a stream has lately found right
     Clock::time_point known_window_time_;  // and when
-    Clock::time_point last_light_;         // when a reader has last taken little
 
     std::uint32_t local_streams_ = 0;
     std::uint32_t next_local_;   // index of the next stream that we open

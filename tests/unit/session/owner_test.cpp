@@ -124,6 +124,38 @@ TEST_F(LongPathTest, WindowsGrowAndTheNextStreamIsFastAtOnce) {
         << "what was known is too old";
 }
 
+// A path of no length, on which nothing but a queue fills a window.
+class ShortPathTest : public OwnerTest {
+protected:
+    // For so long, five milliseconds at a time: everything that credit allows goes over on `bulk`,
+    // and a byte on each of `others`.
+    std::uint64_t flow(milliseconds time, StreamId bulk, std::initializer_list<StreamId> others) {
+        static const std::string much(std::size_t{8} << 20, 'x');
+        for (const auto end = pair.now + time; pair.now < end; pair.now += milliseconds{5}) {
+            for (const StreamId id : others) {
+                EXPECT_EQ(pair.client->write(id, as_bytes("x")).value(), 1U);
+            }
+            EXPECT_TRUE(pair.client->write(bulk, as_bytes(much)));
+            pair.run(channel);
+            for (const StreamId id : others) SessionPair::read(*pair.service(), id, pair.now);
+            SessionPair::read(*pair.service(), bulk, pair.now);
+            pair.run(channel);
+        }
+        return pair.service()->find_stream(bulk)->tuner.window();
+    }
+};
+
+TEST_F(ShortPathTest, ABulkStreamQueuesLittleBesideALightOneAndMoreWhenItIsAlone) {
+    const StreamId bulk = pair.client->open({}).value();
+    pair.run(channel);
+    EXPECT_GE(flow(milliseconds{200}, bulk, {}), 4U << 20) << "it was light for a moment only";
+    const StreamId light = pair.client->open({}).value();
+    pair.run(channel);
+    EXPECT_LE(flow(milliseconds{200}, bulk, {light}), 64U * 1024);
+    EXPECT_LE(flow(milliseconds{400}, bulk, {}), 64U * 1024) << "it may come back";
+    EXPECT_GE(flow(milliseconds{400}, bulk, {}), 4U << 20);
+}
+
 TEST_F(LongPathTest, AWindowThatTheOwnerHasSetStays) {
     const StreamId id = open();
     pair.service()->set_window(id, 100'000);
