@@ -101,8 +101,8 @@ std::unique_ptr<TlsRecords> TlsRecords::take_over(SSL* ssl) {
     return std::make_unique<TlsRecords>(*server, *client);
 }
 
-TlsRecords::TlsRecords(tls::TrafficSecret inbound, tls::TrafficSecret outbound)
-    : opener_(std::move(inbound)), sealer_(std::move(outbound)) {}
+TlsRecords::TlsRecords(const tls::TrafficSecret& inbound, const tls::TrafficSecret& outbound)
+    : opener_(inbound), sealer_(outbound) {}
 
 // ---- reading
 

@@ -28,7 +28,7 @@ public:
     /// @return null if it can't be: TLS 1.2, or another cipher.
     [[nodiscard]] static std::unique_ptr<TlsRecords> take_over(SSL* ssl);
 
-    TlsRecords(tls::TrafficSecret inbound, tls::TrafficSecret outbound);
+    TlsRecords(const tls::TrafficSecret& inbound, const tls::TrafficSecret& outbound);
 
     /// @return bytes of content; 0 at the end of the stream, be it close_notify or FIN; would_block
     /// (boost::asio::error).

@@ -56,8 +56,8 @@ std::uint8_t alert_for(const Error& error) {
     return 80;  // internal_error
 }
 
-RecordCipher::RecordCipher(Direction direction, TrafficSecret secret)
-    : direction_(direction), secret_(std::move(secret)), context_(EVP_CIPHER_CTX_new()) {
+RecordCipher::RecordCipher(Direction direction, const TrafficSecret& secret)
+    : direction_(direction), secret_(secret), context_(EVP_CIPHER_CTX_new()) {
     use_keys();
 }
 

@@ -43,7 +43,7 @@ enum class errc {
 class RecordCipher {
 public:
     enum class Direction { seal, open };
-    RecordCipher(Direction direction, TrafficSecret secret);
+    RecordCipher(Direction direction, const TrafficSecret& secret);
 
     /// Goes over to the next key (KeyUpdate).
     void update();
@@ -70,7 +70,7 @@ private:
 /// Makes records.
 class Sealer : public RecordCipher {
 public:
-    explicit Sealer(TrafficSecret secret) : RecordCipher(Direction::seal, std::move(secret)) {}
+    explicit Sealer(const TrafficSecret& secret) : RecordCipher(Direction::seal, secret) {}
 
     /// @param plaintext  at most kMaxPlaintext bytes.
     /// @param out  has room for kRecordOverhead more than that, and does not overlap.
@@ -81,7 +81,7 @@ public:
 /// Takes records apart.
 class Opener : public RecordCipher {
 public:
-    explicit Opener(TrafficSecret secret) : RecordCipher(Direction::open, std::move(secret)) {}
+    explicit Opener(const TrafficSecret& secret) : RecordCipher(Direction::open, secret) {}
 
     /// @return the size of the record that `in` begins with, header included; nullopt if the header
     /// is not whole yet.

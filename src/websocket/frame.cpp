@@ -69,8 +69,8 @@ std::size_t encode_header(std::byte* out, const FrameHeader& header) {
 }
 
 void copy_masked(std::byte* to, ByteSpan from, const MaskKey& key, std::uint64_t offset) {
-    // Whole blocks are loaded before they are stored, so that `to` may lie before `from`; a block is
-    // what the compiler turns into a few vector instructions.
+    // Whole blocks are loaded before they are stored, so that `to` may lie before `from`; a block
+    // is what the compiler turns into a few vector instructions.
     std::array<std::byte, 8> pattern{};
     for (std::size_t i = 0; i < 8; ++i) pattern[i] = key[(offset + i) % 4];
     std::uint64_t word_key = 0;
