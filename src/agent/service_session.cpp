@@ -52,10 +52,10 @@ void ServiceSession::begin_channel(net::WebSocket websocket, ChannelId channel,
                                    Quota::Ticket ticket, ByteSpan early) {
     add_link(std::move(websocket), channel, std::move(ticket));
     // What a client has sent before WELCOME is its own fault, but no reason to lose bytes.
-    if (early.empty()) {
-        pump();
-    } else if (!on_link_bytes(channel, early, false)) {
+    if (!early.empty() && !on_link_bytes(channel, early)) {
         on_link_over(channel, "its first bytes made no sense");
+    } else {
+        pump();
     }
 }
 

@@ -76,10 +76,10 @@ void SessionDriver::forget(StreamId stream) {
     if (sockets_.erase(stream.value) != 0) on_stream_gone(stream);
 }
 
-Result<void> SessionDriver::on_link_bytes(ChannelId channel, ByteSpan bytes, bool more) {
+Result<void> SessionDriver::on_link_bytes(ChannelId channel, ByteSpan bytes) {
     if (over_) return session::errc::closed;
     auto done = core_->on_bytes(channel, bytes, net::Clock::now());
-    if (!more || !done) pump();
+    if (!done) pump();
     return done;
 }
 

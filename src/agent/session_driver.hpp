@@ -50,8 +50,8 @@ public:
     /// Carries out what the session has to say since the last time, and gets its output going. To
     /// be called after anything was done with core().
     void pump();
-    /// @param more  more follows at once: what it leads to is carried out with that.
-    [[nodiscard]] Result<void> on_link_bytes(session::ChannelId channel, ByteSpan bytes, bool more);
+    /// What it leads to is carried out by the next pump().
+    [[nodiscard]] Result<void> on_link_bytes(session::ChannelId channel, ByteSpan bytes);
     /// Gathers what the session has for a channel, if there is anything.
     void take_output(session::ChannelId channel, net::OutboundFrame& into);
     /// The link has ended and carries nothing any more.

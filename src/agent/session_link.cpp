@@ -44,12 +44,19 @@ net::awaitable<void> SessionLink::read(std::shared_ptr<SessionLink> self,
 net::awaitable<std::string> SessionLink::read_until_end() {
     std::size_t read = 0;
     for (;;) {
-        const auto piece = co_await websocket_.receive();
+        auto next = websocket_.receive_buffered();
+        if (!next) {
+            // Everything that the last read has brought is carried out together.
+            driver_->pump();
+            auto received = co_await websocket_.receive();
+            next.emplace(std::move(received));
+        }
+        const auto& piece = *next;
         if (!piece) co_return printable(piece.error().message());
         if (!*piece) break;
         const ByteSpan payload = (*piece)->payload;
         if (!closing_) {
-            const auto done = driver_->on_link_bytes(channel_, payload, websocket_.has_unread());
+            const auto done = driver_->on_link_bytes(channel_, payload);
             if (!done) {
                 // The session has put the reason into its output, for the peer to read.
                 why_ = printable(done.error().message());
@@ -60,6 +67,7 @@ net::awaitable<std::string> SessionLink::read_until_end() {
         read += payload.size();
         if (read < kReadTurn) continue;
         read = 0;
+        driver_->pump();
         co_await net::asio::post(websocket_.executor(), net::asio::use_awaitable);
     }
     const auto& close = *websocket_.close_received();

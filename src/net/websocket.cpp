@@ -59,6 +59,33 @@ struct WebSocket::State : std::enable_shared_from_this<WebSocket::State> {
         return true;
     }
 
+    /// What the bytes that were read give next; nullopt if more are needed.
+    std::optional<Received> next() {
+        if (close_received) return Received(std::optional<Piece>());
+        while (!unread.empty()) {
+            const auto event = decoder.next(unread);
+            if (!event) {
+                const std::string payload = websocket::encode_close_payload(
+                    websocket::close_code_for(event.error()), event.error().message());
+                send_control(Opcode::close, as_bytes(payload));
+                return Received(event.error());
+            }
+            if (event->kind == websocket::Decoder::Kind::control) {
+                const auto going_on = on_control(*event);
+                if (!going_on) return Received(going_on.error());
+                if (!*going_on) return Received(std::optional<Piece>());
+            } else if (event->kind == websocket::Decoder::Kind::data) {
+                std::optional<Piece> piece(std::in_place);
+                piece->opcode = event->opcode;
+                piece->message_start = event->message_start;
+                piece->message_end = event->message_end;
+                piece->payload = event->payload;
+                return Received(piece);
+            }
+        }
+        return std::nullopt;
+    }
+
     Stream stream;
     websocket::Role role;
     websocket::Decoder decoder;
@@ -77,31 +104,15 @@ WebSocket::~WebSocket() {
     if (state_) state_->stream.interrupt();
 }
 
-awaitable<Result<std::optional<WebSocket::Piece>>> WebSocket::receive() {
+std::optional<WebSocket::Received> WebSocket::receive_buffered() {
+    return state_->next();
+}
+
+awaitable<WebSocket::Received> WebSocket::receive() {
     const auto state = state_;  // the handle may be moved or destroyed while this waits
     for (;;) {
-        if (state->close_received) co_return std::optional<Piece>();
-        while (!state->unread.empty()) {
-            const auto event = state->decoder.next(state->unread);
-            if (!event) {
-                const std::string payload = websocket::encode_close_payload(
-                    websocket::close_code_for(event.error()), event.error().message());
-                state->send_control(Opcode::close, as_bytes(payload));
-                co_return event.error();
-            }
-            if (event->kind == websocket::Decoder::Kind::control) {
-                const auto going_on = state->on_control(*event);
-                if (!going_on) co_return going_on.error();
-                if (!*going_on) co_return std::optional<Piece>();
-            } else if (event->kind == websocket::Decoder::Kind::data) {
-                std::optional<Piece> piece(std::in_place);
-                piece->opcode = event->opcode;
-                piece->message_start = event->message_start;
-                piece->message_end = event->message_end;
-                piece->payload = event->payload;
-                co_return piece;
-            }
-        }
+        auto next = state->next();
+        if (next) co_return std::move(*next);
         state->slab.release();
         const auto filled = co_await state->fill();
         if (!filled) co_return filled.error();
@@ -193,9 +204,6 @@ awaitable<void> WebSocket::close(std::uint16_t code, std::string_view reason,
     co_await state->stream.close_gracefully(limit);
 }
 
-bool WebSocket::has_unread() const {
-    return !state_->unread.empty();
-}
 void WebSocket::interrupt() {
     state_->stream.interrupt();
 }

@@ -36,11 +36,12 @@ public:
         MutableByteSpan payload;
     };
 
+    using Received = Result<std::optional<Piece>>;
     /// @return a piece; nullopt once the peer's Close has arrived (see close_received()); an error
     /// when the connection is lost or the peer broke the protocol.
-    [[nodiscard]] awaitable<Result<std::optional<Piece>>> receive();
-    /// True if bytes were read that receive() has not given out: it will not wait for them.
-    [[nodiscard]] bool has_unread() const;
+    [[nodiscard]] awaitable<Received> receive();
+    /// The same of what was read already. @return nullopt if receive() would have to wait.
+    [[nodiscard]] std::optional<Received> receive_buffered();
 
     struct Message {
         websocket::Opcode opcode = websocket::Opcode::text;

@@ -33,6 +33,7 @@ protected:
     awaitable<void> closes();
     awaitable<void> too_large();
     awaitable<void> protocol_error();
+    awaitable<void> buffered();
 };
 
 awaitable<void> WebSocketTest::both_ways() {
@@ -51,6 +52,30 @@ awaitable<void> WebSocketTest::both_ways() {
                    }(server, data));
         EXPECT_EQ(co_await receive(client), data);
     }
+}
+
+// Whoever has got a piece learns whether the rest of what was read holds another one, even if there
+// is a Ping or the beginning of a frame in it: to wait for more is another matter.
+awaitable<void> WebSocketTest::buffered() {
+    auto [ours, theirs] = connected_pair();
+    net::WebSocket client(std::move(ours), websocket::Role::client, {});
+    EXPECT_FALSE(client.receive_buffered());
+    const std::string two_and_ping{'\x82', 2, 'h', 'i', '\x82', 1, '!', '\x89', 0, '\x82'};
+    EXPECT_TRUE(co_await write(theirs, two_and_ping));
+    const auto first = co_await client.receive();
+    EXPECT_EQ(as_text(first.value()->payload), "hi");
+    const auto second = client.receive_buffered();
+    EXPECT_TRUE(second.has_value());
+    if (second) EXPECT_EQ(as_text(second->value()->payload), "!");
+    EXPECT_FALSE(client.receive_buffered());
+    EXPECT_EQ((co_await read(theirs, 6)).substr(0, 1), "\x8a") << "the Ping is answered";
+    EXPECT_TRUE(co_await write(theirs, std::string{1, '?'}));
+    const auto third = co_await client.receive();
+    EXPECT_EQ(as_text(third.value()->payload), "?");
+}
+
+TEST_F(WebSocketTest, TellsWhatWasReadFromWhatHasToBeWaitedFor) {
+    run(buffered());
 }
 
 TEST_F(WebSocketTest, CarriesMessagesOfEverySizeBothWays) {
