@@ -97,9 +97,8 @@ bool BridgedSocket::read_once(std::size_t& turn) {
         room += pieces[i].size();
     }
     const auto n = ::readv(descriptor(), vectors.data(), static_cast<int>(count));
-    const int error = errno;
+    const bool blocked = n < 0 && would_block();
     core.commit(stream_, n > 0 ? static_cast<std::size_t>(n) : 0);
-    errno = error;
     if (n > 0) {
         const auto size = static_cast<std::size_t>(n);
         last_activity_ = net::Clock::now();
@@ -113,7 +112,7 @@ bool BridgedSocket::read_once(std::size_t& turn) {
         wait_for_bytes();
         return false;
     }
-    if (n < 0 && would_block()) {
+    if (blocked) {
         wait_for_bytes();
     } else if (n < 0) {
         on_local_reset();

@@ -17,6 +17,9 @@ namespace asio = boost::asio;
 using tls::ContentType;
 
 const Error kWouldBlock{asio::error::would_block};
+// RFC 8446 section 6.
+constexpr std::uint8_t kWarning = 1;
+constexpr std::uint8_t kFatal = 2;
 constexpr std::uint8_t kCloseNotify = 0;
 /// KeyUpdates and the like that wait for a socket: a peer that asks for more does not read.
 constexpr std::size_t kMaxQueued = 1024;
@@ -58,13 +61,12 @@ int secrets_index() {
     return index;
 }
 
-std::vector<std::byte> from_hex(std::string_view text) {
-    const auto digit = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
-    std::vector<std::byte> bytes;
-    bytes.reserve(text.size() / 2);
-    for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
-        bytes.push_back(static_cast<std::byte>(digit(text[i]) * 16 + digit(text[i + 1])));
-    }
+std::vector<std::byte> from_hex(const std::string& text) {
+    std::vector<std::byte> bytes(text.size() / 2);
+    std::size_t size = 0;
+    const int done = OPENSSL_hexstr2buf_ex(reinterpret_cast<unsigned char*>(bytes.data()),
+                                           bytes.size(), &size, text.c_str(), '\0');
+    bytes.resize(done == 1 ? size : 0);
     return bytes;
 }
 
@@ -78,7 +80,8 @@ void keep_secret(const SSL* ssl, const char* text) {
         secrets = new Secrets;
         SSL_set_ex_data(const_cast<SSL*>(ssl), secrets_index(), secrets);
     }
-    (client ? secrets->client : secrets->server) = from_hex(line.substr(line.rfind(' ') + 1));
+    (client ? secrets->client : secrets->server) =
+        from_hex(std::string(line.substr(line.rfind(' ') + 1)));
 }
 
 }  // namespace
@@ -134,10 +137,10 @@ Result<std::size_t> TlsRecords::try_read(int descriptor, MutableByteSpan into) {
         drained_ = size < wanted;
         const auto opened = open_all({buffer.data(), size}, into);
         if (!opened) {
-            const auto alert = static_cast<std::byte>(tls::alert_for(opened.error()));
-            const std::array<std::byte, 2> fatal{std::byte{2}, alert};
-            queue(ContentType::alert, fatal);
-            (void)flush(descriptor);
+            // Not in answer to the peer's own alert.
+            if (opened.error().code() != asio::error::connection_aborted) {
+                send_alert(descriptor, kFatal, tls::alert_for(opened.error()));
+            }
             return opened;
         }
         if (has_unsent()) (void)flush(descriptor);  // an answer to KeyUpdate; else with the next
@@ -163,10 +166,14 @@ Result<std::size_t> TlsRecords::open_all(ByteSpan in, MutableByteSpan into) {
 
 Result<std::size_t> TlsRecords::open_one(ByteSpan record, MutableByteSpan into) {
     const std::size_t most = record.size() - tls::kRecordOverhead;
+    if (++empty_records_ > tls::kMaxEmptyRecords) return tls::errc::flood;
     if (most <= into.size() && content_.empty()) {
         const auto opened = opener_.open(record, into.data());
         if (!opened) return opened.error();
-        if (opened->type == ContentType::application_data) return opened->size;
+        if (opened->type == ContentType::application_data) {
+            if (opened->size > 0) empty_records_ = 0;
+            return opened->size;
+        }
         const auto done = on_message(*opened, into.first(opened->size));
         if (!done) return done.error();
         return std::size_t{0};
@@ -178,6 +185,7 @@ Result<std::size_t> TlsRecords::open_one(ByteSpan record, MutableByteSpan into) 
     if (!opened) return opened.error();
     if (opened->type == ContentType::application_data) {
         content_.resize(before + opened->size);
+        if (opened->size > 0) empty_records_ = 0;
         return take_content(into);
     }
     const auto done = on_message(*opened, ByteSpan(content_).subspan(before, opened->size));
@@ -201,8 +209,8 @@ Result<void> TlsRecords::on_message(const tls::Opener::Opened& opened, ByteSpan 
         if (content.size() != 2) return tls::errc::unexpected_record;
         if (content[1] != std::byte{kCloseNotify}) {
             return Error(asio::error::connection_aborted,
-                         "TLS: the peer sent alert " +
-                             std::to_string(std::to_integer<unsigned>(content[1])));
+                         std::string("TLS: the peer sent the alert ") +
+                             SSL_alert_desc_string_long(std::to_integer<int>(content[1])));
         }
         closed_ = true;
         return {};
@@ -214,9 +222,7 @@ Result<void> TlsRecords::on_message(const tls::Opener::Opened& opened, ByteSpan 
         if (*found == tls::PostHandshake::Found::nothing) break;
         opener_.update();
         if (*found != tls::PostHandshake::Found::key_update_requested) continue;
-        if (unsent_.size() - unsent_begin_ > kMaxQueued + kBatch) {
-            return tls::errc::unexpected_record;
-        }
+        if (unsent_.size() - unsent_begin_ > kMaxQueued + kBatch) return tls::errc::flood;
         queue(ContentType::handshake, tls::kKeyUpdate);
         sealer_.update();
     }
@@ -233,6 +239,10 @@ bool TlsRecords::append(ContentType type, ByteSpan content, std::vector<std::byt
 }
 
 void TlsRecords::queue(ContentType type, ByteSpan content) {
+    // What has gone out goes for good: a peer that reads slowly and asks often makes this no
+    // longer.
+    unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(unsent_begin_));
+    unsent_begin_ = 0;
     const std::size_t before = unsent_.size();
     if (!append(type, content, unsent_)) unsent_.resize(before);
 }
@@ -289,8 +299,12 @@ Result<void> TlsRecords::flush(int descriptor) {
 }
 
 void TlsRecords::send_close_notify(int descriptor) {
-    const std::array<std::byte, 2> warning{std::byte{1}, std::byte{kCloseNotify}};
-    queue(ContentType::alert, warning);
+    send_alert(descriptor, kWarning, kCloseNotify);
+}
+
+void TlsRecords::send_alert(int descriptor, std::uint8_t level, std::uint8_t description) {
+    const std::array<std::byte, 2> alert{std::byte{level}, std::byte{description}};
+    queue(ContentType::alert, alert);
     (void)flush(descriptor);
 }
 

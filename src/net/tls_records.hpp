@@ -48,6 +48,7 @@ private:
     [[nodiscard]] std::size_t take_content(MutableByteSpan into);
     [[nodiscard]] bool append(tls::ContentType type, ByteSpan content, std::vector<std::byte>& out);
     void queue(tls::ContentType type, ByteSpan content);
+    void send_alert(int descriptor, std::uint8_t level, std::uint8_t description);
     [[nodiscard]] Result<void> send(int descriptor, ByteSpan records);
 
     tls::Opener opener_;
@@ -57,8 +58,9 @@ private:
     std::vector<std::byte> content_;  // opened, for which the caller had no room
     std::vector<std::byte> unsent_;   // records for which the socket had none
     std::size_t unsent_begin_ = 0;
-    bool drained_ = false;  // the last read has emptied the socket
-    bool closed_ = false;   // close_notify has come
+    unsigned empty_records_ = 0;  // in a row
+    bool drained_ = false;        // the last read has emptied the socket
+    bool closed_ = false;         // close_notify has come
 };
 
 }  // namespace hpb::net

@@ -1,6 +1,7 @@
 #include "tls/record.hpp"
 
 #include <algorithm>
+#include <new>
 
 #include "base/error_category.hpp"
 
@@ -41,6 +42,8 @@ boost::system::error_code make_error_code(errc e) {
                     return "TLS: a record was changed on its way";
                 case errc::unexpected_record:
                     return "TLS: the peer sent a message that may not come here";
+                case errc::flood:
+                    return "TLS: the peer sends records with nothing in them";
                 case errc::cipher_failed:
                     return "TLS: the cipher failed";
             }
@@ -53,11 +56,13 @@ std::uint8_t alert_for(const Error& error) {
     if (error.code() == make_error_code(errc::bad_record_mac)) return 20;
     if (error.code() == make_error_code(errc::bad_record)) return 22;  // record_overflow
     if (error.code() == make_error_code(errc::unexpected_record)) return 10;
+    if (error.code() == make_error_code(errc::flood)) return 10;
     return 80;  // internal_error
 }
 
 RecordCipher::RecordCipher(Direction direction, const TrafficSecret& secret)
     : direction_(direction), secret_(secret), context_(EVP_CIPHER_CTX_new()) {
+    if (!context_) throw std::bad_alloc();
     use_keys();
 }
 

@@ -28,10 +28,15 @@ inline constexpr std::size_t kMaxCiphertext = kMaxPlaintext + 256;
 /// Records under one key: well below what AES-GCM is good for (RFC 8446 section 5.5: 2^24.5).
 inline constexpr std::uint64_t kMaxRecordsPerKey = std::uint64_t{1} << 23;
 
+/// Records in a row without a byte of content, tickets and KeyUpdates among them: a peer that sends
+/// more wants our time and nothing else.
+inline constexpr unsigned kMaxEmptyRecords = 32;
+
 enum class errc {
     bad_record = 1,     ///< a header that no peer of ours sends: not TLS 1.3, or too long
     bad_record_mac,     ///< it was changed on the way, or is out of order
     unexpected_record,  ///< of a type, or with a message, that may not come here
+    flood,              ///< more than kMaxEmptyRecords
     cipher_failed,      ///< OpenSSL could not do it: memory is short
 };
 [[nodiscard]] boost::system::error_code make_error_code(errc e);

@@ -1,0 +1,116 @@
+// What a TLS 1.3 peer can do behind its handshake that no honest one does.
+#include "net/tls_records.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/error.hpp>
+
+#include "support/loopback.hpp"
+
+namespace hpb::test {
+namespace {
+
+using tls::ContentType;
+
+tls::TrafficSecret secret(int seed) {
+    const std::vector<std::byte> bytes(32, static_cast<std::byte>(seed));
+    return tls::TrafficSecret::create(tls::CipherSuite::aes_128_gcm_sha256, bytes).value();
+}
+
+class TlsRecordsTest : public testing::Test {
+protected:
+    TlsRecordsTest() { EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0); }
+    ~TlsRecordsTest() override {
+        for (const int end : ends) ::close(end);
+    }
+
+    void send(ContentType type, ByteSpan content) {
+        std::vector<std::byte> record(content.size() + tls::kRecordOverhead);
+        ASSERT_EQ(sealer.seal(type, content, record.data()), record.size());
+        ASSERT_EQ(::send(ends[1], record.data(), record.size(), 0),
+                  static_cast<ssize_t>(record.size()));
+    }
+    Result<std::size_t> read(std::size_t room = 4096) {
+        into.resize(room);
+        return records.try_read(ends[0], into);
+    }
+    /// Sent by us and not taken by the peer so far.
+    std::size_t answered() {
+        std::array<std::byte, 4096> bytes;
+        const auto n = ::recv(ends[1], bytes.data(), bytes.size(), 0);
+        return n > 0 ? static_cast<std::size_t>(n) : 0;
+    }
+
+    static constexpr std::array<std::byte, 5> kAsking = {std::byte{24}, std::byte{0}, std::byte{0},
+                                                         std::byte{1}, std::byte{1}};
+    int ends[2]{};
+    tls::Sealer sealer{secret(1)};
+    net::TlsRecords records{secret(1), secret(2)};
+    std::vector<std::byte> into;
+};
+
+TEST_F(TlsRecordsTest, RecordsLargerThanTheReadersRoomComeInPieces) {
+    const std::string data = pattern(tls::kMaxPlaintext, 1);
+    send(ContentType::application_data, as_bytes(data));
+    send(ContentType::application_data, as_bytes("end"));
+    std::string got;
+    while (got.size() < data.size() + 3) {
+        const auto n = read(1000);
+        if (!n && n.error().code() == net::asio::error::would_block) continue;
+        ASSERT_TRUE(n) << n.error().message();
+        ASSERT_GT(*n, 0u);
+        got += as_text(ByteSpan(into).first(*n));
+    }
+    EXPECT_TRUE(got == data + "end");
+}
+
+TEST_F(TlsRecordsTest, EmptyRecordsWithoutEndAreRefusedAndSomeAreNot) {
+    for (unsigned round = 0; round < 3; ++round) {
+        for (unsigned i = 0; i + 1 < tls::kMaxEmptyRecords; ++i) {
+            send(ContentType::application_data, {});
+        }
+        send(ContentType::application_data, as_bytes("x"));
+        auto n = read();
+        if (!n) n = read();  // the first one has only seen that the socket is empty
+        ASSERT_TRUE(n) << n.error().message();
+        EXPECT_EQ(*n, 1u);
+    }
+    for (unsigned i = 0; i <= tls::kMaxEmptyRecords; ++i) send(ContentType::application_data, {});
+    auto n = read();
+    if (!n && n.error().code() == net::asio::error::would_block) n = read();
+    ASSERT_FALSE(n);
+    EXPECT_EQ(n.error().code(), make_error_code(tls::errc::flood));
+    EXPECT_EQ(answered(), 2 + tls::kRecordOverhead) << "an alert";
+}
+
+TEST_F(TlsRecordsTest, KeyUpdatesWithoutEndAreRefused) {
+    for (unsigned i = 0; i <= tls::kMaxEmptyRecords; ++i) {
+        send(ContentType::handshake, kAsking);
+        sealer.update();
+    }
+    const auto n = read();
+    ASSERT_FALSE(n);
+    EXPECT_EQ(n.error().code(), make_error_code(tls::errc::flood));
+}
+
+TEST_F(TlsRecordsTest, APeersAlertIsNamedAndNotAnswered) {
+    send(ContentType::alert, std::array{std::byte{2}, std::byte{42}});
+    const auto n = read();
+    ASSERT_FALSE(n);
+    EXPECT_NE(n.error().message().find("bad certificate"), std::string::npos)
+        << n.error().message();
+    EXPECT_EQ(answered(), 0u);
+}
+
+TEST_F(TlsRecordsTest, CloseNotifyIsTheEndWhateverComesBehindIt) {
+    send(ContentType::application_data, as_bytes("last"));
+    send(ContentType::alert, std::array{std::byte{1}, std::byte{0}});
+    send(ContentType::application_data, as_bytes("more"));
+    EXPECT_EQ(read().value(), 4u);
+    EXPECT_EQ(read().value(), 0u);
+}
+
+}  // namespace
+}  // namespace hpb::test
