@@ -14,34 +14,6 @@ void fill(Random& random, std::array<std::byte, N>& out) {
 
 }  // namespace
 
-Plan plan_of(Random& random) {
-    Plan plan;
-    Limits& l = plan.limits;
-    l.max_streams = static_cast<std::uint32_t>(1 + below(random, 8));
-    l.max_channels = static_cast<std::uint32_t>(1 + below(random, 4));
-    l.stream_window = 16 * size_up_to(random, 4096);
-    l.max_stream_window = l.stream_window * (1 + below(random, 64));
-    l.initial_credit = static_cast<std::uint32_t>(size_up_to(random, 4096));
-    l.receive_budget = l.stream_window * (1 + below(random, 8));
-    l.send_budget = 16 * size_up_to(random, 16384);
-    if (chance(random, 0.4)) plan.shared = 4 * size_up_to(random, 16384);
-    l.bulk_chunk = 1 + size_up_to(random, 8192);
-    l.shared_chunk = size_up_to(random, l.bulk_chunk);
-    l.spread_above = size_up_to(random, 8192);
-    l.ack_bytes = size_up_to(random, 16384);
-    if (chance(random, 0.1)) {  // near the end of the ids
-        l.first_stream_index = 0x7fffffff - static_cast<std::uint32_t>(1 + below(random, 12));
-    }
-    plan.slab_size = std::size_t{16} << below(random, 9);
-    plan.steps = static_cast<unsigned>(50 + below(random, 400));
-    plan.fault = chance(random, 0.1) ? 0 : 0.3 / static_cast<double>(1 + below(random, 30));
-    plan.stream_bytes = size_up_to(random, 1 << 16);
-    plan.service_opens = chance(random, 0.3);
-    plan.expires = chance(random, 0.05);
-    plan.ends = chance(random, 0.03);
-    return plan;
-}
-
 World::World(std::uint64_t seed)
     : random_(seed),
       plan_(plan_of(random_)),
@@ -302,41 +274,6 @@ void World::pass_time(milliseconds by) {
     take_events();
 }
 
-void World::check() {
-    const Session* service = session(1);
-    for (int side = 0; side < 2; ++side) {
-        const Session* s = session(side);
-        if (s == nullptr) continue;
-        const Limits l = plan_.limits.normalised();
-        require(s->stream_count() <= std::size_t{2} * l.max_streams, "too many streams");
-        require(s->channel_count() <= l.max_channels, "too many channels");
-        require(s->send_budget_used() <= l.send_budget, "the send budget is overrun");
-        require(s->receive_budget_used() <= l.receive_budget, "the receive budget is overrun");
-        const SlabPool& pool = side == 0 ? client_pool_ : service_pool_;
-        // What the budgets allow, in whole slabs: two partly used ones for each half of a stream,
-        // and what is on its way out of every channel.
-        const std::uint64_t slabs = (l.send_budget + l.receive_budget) / plan_.slab_size +
-                                    std::uint64_t{8} * l.max_streams +
-                                    s->channel_count() * Outbox::kPieces;
-        require(pool.in_use() <= slabs, "more memory is in use than the limits allow");
-    }
-    if (service != nullptr) {
-        apps_.check_credit(*client_, *service, plan_.limits.normalised());
-    }
-    check_shared();
-}
-
-void World::check_shared() {
-    if (plan_.shared == 0) return;
-    std::uint64_t used = 0;
-    for (int side = 0; side < 2; ++side) {
-        const Session* s = session(side);
-        if (s != nullptr) used += s->send_budget_used() + s->receive_budget_used();
-    }
-    require(used <= plan_.shared, "the shared budget is overrun");
-    require(used == shared_.used(), "the shared budget does not add up");
-}
-
 // No more faults: everything has to come to its end.
 void World::settle() {
     calm_ = true;
@@ -378,28 +315,6 @@ void World::settle() {
         pass_time(milliseconds{26});
         check();
         idle = moved ? 0 : idle + 1;
-    }
-}
-
-void World::check_empty() {
-    apps_.check_all_ended();
-    check_shared();
-    for (int side = 0; side < 2; ++side) {
-        const Session* s = session(side);
-        if (s == nullptr) continue;
-        require(s->stream_count() == 0, "a table of streams is not empty");
-        require(s->send_budget_used() == 0 && s->receive_budget_used() == 0,
-                "a budget is not free");
-    }
-    require(client_pool_.in_use() == 0 && service_pool_.in_use() == 0,
-            "memory is in use when nothing is");
-    // With nothing open, each end may open something.
-    if (client_->is_ended() || !client_->has_open_channel()) return;
-    for (int side = 0; side < 2; ++side) {
-        if (session(side) == nullptr) continue;
-        const auto opened = session(side)->open({});
-        require(opened || opened.error().code() == make_error_code(errc::ids_exhausted),
-                "no stream can be opened any more");
     }
 }
 

@@ -1,6 +1,8 @@
 #include "net/stream.hpp"
 
 #include <gmock/gmock.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <thread>
 
@@ -123,6 +125,30 @@ awaitable<void> StreamTest::deadline() {
 
 TEST_F(StreamTest, ADeadlineEndsAWaitAndTheOtherEndSeesIt) {
     run(deadline());
+}
+
+// What a listening socket was told holds for what it accepts, and saves five calls for each.
+TEST_F(StreamTest, AcceptedConnectionsHaveTheOptionsOfTheirListener) {
+    auto acceptor = listen();
+    net::Stream::set_options(acceptor);
+    net::tcp::socket dialled(context);
+    dialled.connect(acceptor.local_endpoint());
+    net::tcp::socket accepted(context);
+    acceptor.accept(accepted);
+    net::Stream stream(std::move(accepted));
+    stream.spread_keep_alive();
+    const auto option = [&](int level, int name) {
+        int value = -1;
+        socklen_t size = sizeof value;
+        (void)::getsockopt(stream.socket().native_handle(), level, name, &value, &size);
+        return value;
+    };
+    EXPECT_EQ(option(IPPROTO_TCP, TCP_NODELAY), 1);
+    EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+    EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPINTVL), 10);
+    EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPCNT), 3);
+    EXPECT_GE(option(IPPROTO_TCP, TCP_KEEPIDLE), 30);
+    EXPECT_LE(option(IPPROTO_TCP, TCP_KEEPIDLE), 60);
 }
 
 awaitable<void> StreamTest::moves_between_threads() {
