@@ -44,33 +44,33 @@ void ByteWindow::make_room(std::uint64_t index) {
     last_ = std::max(last_, index + 1);
 }
 
+// What of `size` bytes from `offset` lies in the first slab, which is made if there is none.
+MutableByteSpan ByteWindow::room_at(std::uint64_t offset, std::uint64_t size) {
+    const std::size_t slab_size = pool_->slab_size();
+    make_room(offset / slab_size);
+    SlabRef& slab = slot(offset / slab_size);
+    if (!slab) slab = pool_->take();
+    const std::size_t in_slab = offset % slab_size;
+    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(size, slab_size - in_slab));
+    return {slab.data() + in_slab, n};
+}
+
 void ByteWindow::write(std::uint64_t offset, ByteSpan bytes) {
-    const std::size_t size = pool_->slab_size();
     while (!bytes.empty()) {
-        make_room(offset / size);
-        SlabRef& slab = slot(offset / size);
-        if (!slab) slab = pool_->take();
-        const std::size_t in_slab = offset % size;
-        const std::size_t n = std::min(bytes.size(), size - in_slab);
-        std::copy_n(bytes.begin(), n, slab.data() + in_slab);
-        offset += n;
-        bytes = bytes.subspan(n);
+        const MutableByteSpan room = room_at(offset, bytes.size());
+        std::copy_n(bytes.begin(), room.size(), room.begin());
+        offset += room.size();
+        bytes = bytes.subspan(room.size());
     }
 }
 
 std::size_t ByteWindow::reserve(std::uint64_t offset, std::uint64_t size,
                                 std::span<MutableByteSpan> out) {
-    const std::size_t slab_size = pool_->slab_size();
     std::size_t used = 0;
     for (; size > 0 && used < out.size(); ++used) {
-        make_room(offset / slab_size);
-        SlabRef& slab = slot(offset / slab_size);
-        if (!slab) slab = pool_->take();
-        const std::size_t in_slab = offset % slab_size;
-        const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(size, slab_size - in_slab));
-        out[used] = {slab.data() + in_slab, n};
-        offset += n;
-        size -= n;
+        out[used] = room_at(offset, size);
+        offset += out[used].size();
+        size -= out[used].size();
     }
     return used;
 }

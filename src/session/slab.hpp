@@ -101,6 +101,7 @@ public:
 private:
     [[nodiscard]] SlabRef& slot(std::uint64_t index) { return slots_[index & (slots_.size() - 1)]; }
     void make_room(std::uint64_t index);
+    [[nodiscard]] MutableByteSpan room_at(std::uint64_t offset, std::uint64_t size);
 
     SlabPool* pool_;
     std::vector<SlabRef> slots_;  // a ring; its size is a power of two
