@@ -46,7 +46,9 @@ net::awaitable<std::string> SessionLink::read_until_end() {
     for (;;) {
         auto next = websocket_.receive_buffered();
         if (!next) {
-            // Everything that the last read has brought is carried out together.
+            // What is there already is carried out together, up to a turn: of several bulk streams
+            // each socket is then written to once, and not for each of their frames.
+            if (websocket_.read_more()) continue;
             driver_->pump();
             auto received = co_await websocket_.receive();
             next.emplace(std::move(received));

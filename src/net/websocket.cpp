@@ -34,6 +34,11 @@ struct WebSocket::State : std::enable_shared_from_this<WebSocket::State> {
     }
 
     awaitable<Result<void>> fill() {
+        if (failed) co_return *failed;
+        if (std::exchange(drained, false)) {
+            const auto ready = co_await stream.wait_readable();
+            if (!ready) co_return ready.error();
+        }
         const auto read = co_await stream.read_some(slab);
         if (!read) co_return read.error();
         if (*read == 0) {
@@ -93,7 +98,9 @@ struct WebSocket::State : std::enable_shared_from_this<WebSocket::State> {
     Slab slab;
     MutableByteSpan unread;
     std::optional<websocket::ClosePayload> close_received;
+    std::optional<Error> failed;  // what read_more() has met
     Clock::time_point last_received;
+    bool drained = false;  // read_more() has found nothing, so there is nothing to try
     bool peer_pings = false;
 };
 
@@ -106,6 +113,21 @@ WebSocket::~WebSocket() {
 
 std::optional<WebSocket::Received> WebSocket::receive_buffered() {
     return state_->next();
+}
+
+bool WebSocket::read_more() {
+    State& state = *state_;
+    if (!state.unread.empty() || !state.slab) return false;
+    const auto read = state.stream.try_read(state.slab.span());
+    if (!read) {
+        state.drained = read.error().code() == asio::error::would_block;
+        if (!state.drained) state.failed = read.error();
+        return false;
+    }
+    if (*read == 0) return false;  // the next read finds the end again
+    state.unread = state.slab.span().first(*read);
+    state.last_received = Clock::now();
+    return true;
 }
 
 awaitable<WebSocket::Received> WebSocket::receive() {

@@ -42,6 +42,9 @@ public:
     [[nodiscard]] awaitable<Received> receive();
     /// The same of what was read already. @return nullopt if receive() would have to wait.
     [[nodiscard]] std::optional<Received> receive_buffered();
+    /// After receive_buffered() gave nothing: reads what there is without waiting.
+    /// @return false if nothing came; receive() says why.
+    [[nodiscard]] bool read_more();
 
     struct Message {
         websocket::Opcode opcode = websocket::Opcode::text;

@@ -34,6 +34,7 @@ protected:
     awaitable<void> too_large();
     awaitable<void> protocol_error();
     awaitable<void> buffered();
+    awaitable<void> reads_more();
 };
 
 awaitable<void> WebSocketTest::both_ways() {
@@ -76,6 +77,36 @@ awaitable<void> WebSocketTest::buffered() {
 
 TEST_F(WebSocketTest, TellsWhatWasReadFromWhatHasToBeWaitedFor) {
     run(buffered());
+}
+
+// What has come since is read without waiting; what went wrong there is told by the next wait.
+awaitable<void> WebSocketTest::reads_more() {
+    auto [ours, theirs] = connected_pair();
+    net::WebSocket client(std::move(ours), websocket::Role::client, {});
+    EXPECT_FALSE(client.read_more()) << "no read has been waited for yet";
+    EXPECT_TRUE(co_await write(theirs, {'\x82', 1, 'a'}));
+    EXPECT_EQ(as_text((co_await client.receive()).value()->payload), "a");
+    EXPECT_FALSE(client.read_more()) << "nothing has come";
+    EXPECT_TRUE(co_await write(theirs, {'\x82', 1, 'b'}));
+    EXPECT_EQ(as_text((co_await client.receive()).value()->payload), "b") << "waited for";
+    EXPECT_TRUE(co_await write(theirs, {'\x82', 1, 'c'}));
+    EXPECT_TRUE(client.read_more());
+    EXPECT_FALSE(client.read_more()) << "what was read comes first";
+    const auto third = client.receive_buffered();
+    EXPECT_TRUE(third.has_value());
+    if (third) EXPECT_EQ(as_text(third->value()->payload), "c");
+    theirs.reset_on_close();
+    {
+        const auto gone = std::move(theirs);
+    }
+    EXPECT_FALSE(client.read_more());
+    const auto last = co_await client.receive();
+    EXPECT_FALSE(last);
+    if (!last) EXPECT_EQ(last.error().code(), net::asio::error::connection_reset);
+}
+
+TEST_F(WebSocketTest, ReadsOnWithoutWaiting) {
+    run(reads_more());
 }
 
 TEST_F(WebSocketTest, CarriesMessagesOfEverySizeBothWays) {
