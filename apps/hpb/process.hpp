@@ -18,7 +18,8 @@ void print_error(std::string_view message);
 /// Runs a role until it is told to stop, and ends the process in good order.
 class Process {
 public:
-    explicit Process(unsigned threads) : pool_(threads) {}
+    /// The parameters are ExecutorPool's.
+    Process(unsigned threads, std::chrono::microseconds busy_poll) : pool_(threads, busy_poll) {}
 
     [[nodiscard]] net::ExecutorPool& pool() { return pool_; }
 

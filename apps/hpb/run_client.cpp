@@ -13,7 +13,7 @@ constexpr std::chrono::milliseconds kDrainLimit{5000};
 }  // namespace
 
 int run_client(const config::ClientOptions& options) {
-    Process process(0);
+    Process process(0, options.busy_poll);
     agent::ClientAgent::Events events;
     events.on_ready = [](const std::vector<net::tcp::endpoint>& endpoints) {
         std::string addresses;

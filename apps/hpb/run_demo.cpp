@@ -46,8 +46,8 @@ private:
     const DemoOptions& options_;
     net::CertificateAndKey certificate_;
     std::string key_;
-    Process process_{0};
     config::RelayOptions relay_options_;
+    Process process_{0, relay_options_.busy_poll};
     std::optional<relay::RelayServer> relay_;
     std::optional<agent::ServiceAgent> service_;
     std::optional<agent::ClientAgent> client_;

@@ -24,7 +24,7 @@ int run_relay(const config::RelayOptions& options) {
         }
         tls = std::move(*context);
     }
-    Process process(options.threads);
+    Process process(options.threads, options.busy_poll);
     relay::RelayServer server(process.pool(), options, std::move(tls));
     const auto bound = server.listen();
     if (!bound) {

@@ -12,7 +12,7 @@ constexpr std::chrono::milliseconds kDrainLimit{5000};
 }  // namespace
 
 int run_service(const config::ServiceOptions& options) {
-    Process process(0);
+    Process process(0, options.busy_poll);
     agent::ServiceAgent::Events events;
     events.on_ready = [](const std::vector<std::string>& entities) {
         std::string names;

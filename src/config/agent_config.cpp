@@ -19,6 +19,7 @@ constexpr std::string_view kTargets = "PortBridge:Targets";
 constexpr int kMaxChannelCount = 64;
 constexpr long long kMaxInt32 = std::numeric_limits<std::int32_t>::max();
 constexpr long long kMinInt32 = std::numeric_limits<std::int32_t>::min();
+constexpr long long kMaxBusyPoll = 1000;
 constexpr long long kMaxSeconds = 365LL * 24 * 3600;
 constexpr long long kMaxLinger = 600'000;
 
@@ -229,6 +230,8 @@ ClientOptions read_client_options(const LayeredSource& source, const SourceInput
     RelayAccessResult relay = read_relay_access(reader, inputs);
     options.relay = std::move(relay.access);
     options.session = read_session_options(reader);
+    options.busy_poll =
+        reader.microseconds("PortBridge:BusyPollMicroseconds", options.busy_poll, 0, kMaxBusyPoll);
     const auto ports = source.children(kMappings);
     for (const auto& port : ports) read_mapping(reader, port, relay.entity_path, options);
     append_mapping_flags(flags, options, diagnostics);
@@ -255,6 +258,8 @@ ServiceOptions read_service_options(const LayeredSource& source, const SourceInp
     RelayAccessResult relay = read_relay_access(reader, inputs);
     options.relay = std::move(relay.access);
     options.session = read_session_options(reader);
+    options.busy_poll =
+        reader.microseconds("PortBridge:BusyPollMicroseconds", options.busy_poll, 0, kMaxBusyPoll);
     read_entities(reader, flags.targets.empty() ? relay.entity_path : "", options);
     read_targets(reader, options);
     append_target_flags(flags, options, diagnostics);

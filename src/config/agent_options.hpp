@@ -66,6 +66,8 @@ struct SessionOptions {
 struct ClientOptions {
     RelayAccess relay;
     SessionOptions session;
+    /// How long a thread looks for work before it sleeps; 0: not at all (net::BusyPoll).
+    std::chrono::microseconds busy_poll{100};
     std::vector<ClientMapping> mappings;
     /// How long a channel without connections is kept before it is closed.
     std::chrono::seconds channel_idle{5};
@@ -90,6 +92,8 @@ struct ServiceEntity {
 struct ServiceOptions {
     RelayAccess relay;
     SessionOptions session;
+    /// How long a thread looks for work before it sleeps; 0: not at all (net::BusyPoll).
+    std::chrono::microseconds busy_poll{100};
     std::vector<ServiceEntity> entities;
     /// How long a channel lives on after its last connection's target closed, so that the peer has
     /// read everything before the channel's end tells it of the close.

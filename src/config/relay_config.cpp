@@ -17,6 +17,7 @@ constexpr std::string_view kAccessRules = "Relay:AccessRules";
 constexpr std::size_t kMaxRules = 12;  // per level, as in Azure Relay
 constexpr std::size_t kMaxConnections = 10'000;
 constexpr std::size_t kMaxUserMetadata = 1024;  // characters, as in Azure Relay
+constexpr long long kMaxBusyPoll = 1000;
 constexpr long long kMaxSeconds = 24 * 3600;
 
 std::string below(std::string_view section, std::string_view name) {
@@ -252,6 +253,8 @@ void check_usable(SettingReader& reader, const RelayOptions& options) {
 
 void read_limits(SettingReader& reader, RelayOptions& options) {
     options.threads = static_cast<unsigned>(reader.integer("Relay:Threads", 0, 0, 256));
+    options.busy_poll =
+        reader.microseconds("Relay:BusyPollMicroseconds", options.busy_poll, 0, kMaxBusyPoll);
     const auto count = [&](std::string_view name, std::size_t& value, std::size_t min,
                            std::size_t max) {
         value = reader.count(below("Relay", name), value, min, max);

@@ -44,7 +44,9 @@ struct RelayOptions {
     std::vector<AccessRule> access_rules;
     std::vector<HybridConnectionOptions> hybrid_connections;
 
-    unsigned threads = 0;                 ///< 0: one a core
+    unsigned threads = 0;  ///< 0: one a core
+    /// How long a thread looks for work before it sleeps; 0: not at all (net::BusyPoll).
+    std::chrono::microseconds busy_poll{100};
     std::size_t max_connections = 20000;  ///< TCP connections at once, handshakes included
     std::size_t max_handshakes =
         1000;  ///< connections without a complete request; beyond: the oldest goes

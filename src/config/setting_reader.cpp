@@ -114,6 +114,12 @@ std::chrono::milliseconds SettingReader::milliseconds(std::string_view path,
     return std::chrono::milliseconds(integer(path, fallback.count(), min, max));
 }
 
+std::chrono::microseconds SettingReader::microseconds(std::string_view path,
+                                                      std::chrono::microseconds fallback,
+                                                      long long min, long long max) {
+    return std::chrono::microseconds(integer(path, fallback.count(), min, max));
+}
+
 std::vector<const Setting*> SettingReader::list(std::string_view path) const {
     std::vector<const Setting*> out;
     for (const auto& name : source_.children(path)) {

@@ -35,6 +35,9 @@ public:
     [[nodiscard]] std::chrono::milliseconds milliseconds(std::string_view path,
                                                          std::chrono::milliseconds fallback,
                                                          long long min, long long max);
+    [[nodiscard]] std::chrono::microseconds microseconds(std::string_view path,
+                                                         std::chrono::microseconds fallback,
+                                                         long long min, long long max);
     /// A list, or one value in its place.
     [[nodiscard]] std::vector<const Setting*> list(std::string_view path) const;
     /// A file name, made absolute by the folder of the file that names it; an error if it can't be

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include "net/busy_poll.hpp"
+
 namespace hpb::net {
 
-ExecutorPool::ExecutorPool(unsigned threads) {
+ExecutorPool::ExecutorPool(unsigned threads, std::chrono::microseconds busy_poll)
+    : busy_poll_(busy_poll) {
     const unsigned count =
         threads != 0 ? threads : std::max(1u, std::thread::hardware_concurrency());
     for (unsigned i = 0; i < count; ++i) {
@@ -23,9 +26,9 @@ ExecutorPool::~ExecutorPool() {
 
 void ExecutorPool::run() {
     for (std::size_t i = 1; i < contexts_.size(); ++i) {
-        threads_.emplace_back([this, i] { contexts_[i]->run(); });
+        threads_.emplace_back([this, i] { run_polling(*contexts_[i], busy_poll_); });
     }
-    contexts_.front()->run();
+    run_polling(*contexts_.front(), busy_poll_);
     for (auto& thread : threads_) thread.join();
     threads_.clear();
 }

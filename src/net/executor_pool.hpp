@@ -12,8 +12,8 @@ namespace hpb::net {
 /// One io_context and one thread per core. What lives on one of them is never touched from another.
 class ExecutorPool {
 public:
-    /// @param threads  0: one a core.
-    explicit ExecutorPool(unsigned threads);
+    /// @param threads  0: one a core. @param busy_poll  see run_polling().
+    explicit ExecutorPool(unsigned threads, std::chrono::microseconds busy_poll = {});
     ~ExecutorPool();
     ExecutorPool(const ExecutorPool&) = delete;
     ExecutorPool& operator=(const ExecutorPool&) = delete;
@@ -30,6 +30,7 @@ public:
     [[nodiscard]] std::size_t size() const { return contexts_.size(); }
 
 private:
+    std::chrono::microseconds busy_poll_;
     std::vector<std::unique_ptr<asio::io_context>> contexts_;
     std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards_;
     std::vector<std::thread> threads_;

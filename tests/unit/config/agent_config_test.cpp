@@ -216,7 +216,7 @@ TEST_F(AgentConfigTest, ServiceLimits) {
     const auto options = service(fmt::format(R"({{ "PortBridge": {{ {}, "EntityPaths": "simple",
         "UseUserMetadata": true, "CloseLingerMilliseconds": 5, "ChannelIdleSeconds": 6,
         "ConnectionIdleSeconds": 7, "ReopenAfterTargetClose": true, "ConnectTimeoutSeconds": 8,
-        "MaxConnections": 9, "MaxChannels": 10 }} }})",
+        "MaxConnections": 9, "MaxChannels": 10, "BusyPollMicroseconds": 11 }} }})",
                                              kRelay));
     ASSERT_TRUE(diagnostics.ok()) << errors();
     EXPECT_EQ(options.close_linger, 5ms);
@@ -226,6 +226,7 @@ TEST_F(AgentConfigTest, ServiceLimits) {
     EXPECT_EQ(options.connect_timeout, 8s);
     EXPECT_EQ(options.max_connections, 9u);
     EXPECT_EQ(options.max_channels, 10u);
+    EXPECT_EQ(options.busy_poll, 11us);
 }
 
 TEST_F(AgentConfigTest, KeyFileIsRelativeToItsConfiguration) {

@@ -138,12 +138,14 @@ TEST_F(RelayConfigTest, TooManyRulesAndTooLongKeys) {
 TEST_F(RelayConfigTest, EveryLimitHasAKey) {
     const auto options =
         relay(R"({ "Relay": { "Listen": "localhost:0", "Insecure": true, "Threads": 2,
+      "BusyPollMicroseconds": 1,
       "MaxConnections": 3, "MaxHandshakes": 4, "MaxHeadBytes": 5000, "MaxListeners": 6,
       "MaxPendingSenders": 7, "HandshakeTimeoutSeconds": 8, "RendezvousTimeoutSeconds": 9,
       "CloseTimeoutSeconds": 10, "PingIntervalSeconds": 11, "TokenGraceSeconds": 12,
       "ClockSkewSeconds": 13, "RefusalDelayMilliseconds": 14 } })");
     ASSERT_TRUE(diagnostics.ok()) << errors();
     EXPECT_EQ(options.threads, 2u);
+    EXPECT_EQ(options.busy_poll, 1us);
     EXPECT_EQ(options.max_connections, 3u);
     EXPECT_EQ(options.max_handshakes, 4u);
     EXPECT_EQ(options.max_head_bytes, 5000u);

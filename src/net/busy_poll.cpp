@@ -1,0 +1,82 @@
+#include "net/busy_poll.hpp"
+
+#include <sched.h>
+
+#include <thread>
+
+namespace hpb::net {
+namespace {
+
+// A yield that takes longer has let somebody else work, and not only look for work.
+constexpr std::chrono::microseconds kOthersWork{60};
+
+/// @return false if nothing came.
+bool look(asio::io_context& context, BusyPoll& policy, Clock::time_point since) {
+    auto now = since;
+    while (now - since < policy.most()) {
+        if (context.poll() != 0) {
+            policy.on_found();
+            return true;
+        }
+        const auto before = Clock::now();
+        ::sched_yield();
+        now = Clock::now();
+        if (now - before > kOthersWork) {
+            policy.on_wanted_elsewhere(now);
+            return false;
+        }
+    }
+    policy.on_nothing(now);
+    return false;
+}
+
+}  // namespace
+
+void BusyPoll::on_waited(Clock::duration time) {
+    // Twice as long: it gets shorter when the others along the path look, too.
+    if (time < 2 * most_) {
+        if (short_waits_ < kEarned) ++short_waits_;
+    } else {
+        short_waits_ = 0;
+    }
+}
+
+void BusyPoll::on_found() {
+    vain_ = 0;
+    rest_ = kRest;
+}
+
+void BusyPoll::on_nothing(TimePoint now) {
+    if (++vain_ >= kVain) rest(now);
+}
+
+void BusyPoll::on_wanted_elsewhere(TimePoint now) {
+    vain_ += kVain / 2;
+    if (vain_ < kVain) return;
+    rest(now);
+}
+
+void BusyPoll::rest(TimePoint now) {
+    vain_ = 0;
+    short_waits_ = 0;
+    not_before_ = now + rest_;
+    rest_ = std::min(2 * rest_, kMostRest);
+}
+
+void run_polling(asio::io_context& context, std::chrono::microseconds most) {
+    if (most.count() == 0 || std::thread::hardware_concurrency() < 2) {
+        context.run();
+        return;
+    }
+    BusyPoll policy(most);
+    while (!context.stopped()) {
+        context.poll();
+        const auto since = Clock::now();
+        if (policy.is_worthwhile(since) && look(context, policy, since)) continue;
+        context.run_one();
+        // With what was then done: where that takes long, the wait for it is not what costs.
+        policy.on_waited(Clock::now() - since);
+    }
+}
+
+}  // namespace hpb::net
