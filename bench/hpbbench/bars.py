@@ -112,6 +112,9 @@ def _latency(j):
 def _connections(j):
     j.compare("connections per second, 64 in flight", "rate-64", "per_second", "number", _TUNNEL_PEERS, 3,
               what="the best tunnel peer")
+    for limit, what in (("haproxy-plain", "one plain forwarder"), ("direct", "nothing between")):
+        j.compare("connections per second, 64 in flight", "rate-64", "per_second", "number", (limit,), 1, what=what,
+                  is_bar=False)
     j.limit("CPU µs per connection of both agents, 64 in flight", "rate-64", "cpu_us_agents", "number", 50)
 
 

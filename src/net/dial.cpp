@@ -197,6 +197,8 @@ awaitable<Result<Stream>> dial(std::string host, std::uint16_t port, DialOptions
 
     Stream stream(std::move(*socket));
     stream.set_options();
+    // Nothing more to wait for: a target's connection needs no timer of its own.
+    if (options.proxy == nullptr && options.tls == nullptr) co_return std::move(stream);
     std::optional<Error> failure;
     {
         Deadline limit(stream, deadline - Clock::now());

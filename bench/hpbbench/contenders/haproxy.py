@@ -59,6 +59,14 @@ class Haproxy3Large(Haproxy3):
     tuning = "tune.bufsize 65536"
 
 
+class HaproxyPlain(_Haproxy):
+    name = "haproxy-plain"
+    hops = "HAProxy, one process of one thread, no TLS"
+
+    def launch(self, targets, connections):
+        self.entries = [self.place.via(self.leg("forwarder", False, targets[0], False))]
+
+
 class Haproxy2(_Haproxy):
     name = "haproxy-2"
     hops = "HAProxy → TLS → HAProxy; one thread each"
