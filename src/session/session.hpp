@@ -10,6 +10,7 @@
 #include "session/budget.hpp"
 #include "session/events.hpp"
 #include "session/handshake.hpp"
+#include "session/round_trip.hpp"
 #include "session/session_channel.hpp"
 
 namespace hpb::session {
@@ -134,8 +135,8 @@ public:
     /// Streams whose owner wants to write and which have no credit: their peer does not read. Goes
     /// through all streams; for a look now and then.
     [[nodiscard]] std::size_t stalled_streams() const;
-    /// The smallest that any open channel has seen; negative before the first PONG.
-    [[nodiscard]] std::chrono::microseconds round_trip() const;
+    /// @see RoundTrip; negative before the first PONG.
+    [[nodiscard]] std::chrono::microseconds round_trip() const { return round_trip_.smallest(); }
     [[nodiscard]] bool has_open_channel() const;
     [[nodiscard]] std::size_t channel_count() const { return channels_.size(); }
     [[nodiscard]] std::uint64_t send_budget_used() const { return send_budget_.used(); }
@@ -179,7 +180,7 @@ private:
     void channel_opened(SessionChannel& channel, std::string_view listener_id,
                         Clock::time_point now);
     static void send_ping(SessionChannel& channel, Clock::time_point now);
-    static void on_pong(SessionChannel& channel, std::uint64_t token, Clock::time_point now);
+    void on_pong(SessionChannel& channel, std::uint64_t token, Clock::time_point now);
     void begin_close(SessionChannel& channel);
     void fail(SessionChannel& channel, errc why, Clock::time_point now);
     void forget_channel_of(Stream& stream, ChannelId channel);
@@ -235,10 +236,11 @@ private:
     std::vector<std::unique_ptr<SessionChannel>> dropped_;  // by us; the owner still holds them
     std::uint64_t next_channel_ = 1;                        // client
     ReplayWindow replay_;                                   // service
-    StreamId last_light_stream_;                            // whose reader has last taken little
-    Clock::time_point other_light_;                         // when another stream's has
-    Clock::time_point last_light_;                          // and when its own
-    Clock::time_point alone_since_;                         // no open channel since then
+    RoundTrip round_trip_;
+    StreamId last_light_stream_;     // whose reader has last taken little
+    Clock::time_point other_light_;  // when another stream's has
+    Clock::time_point last_light_;   // and when its own
+    Clock::time_point alone_since_;  // no open channel since then
 
     // Destroyed before the channels, whose lists they are in.
     std::unordered_map<std::uint32_t, std::unique_ptr<Stream>> streams_;

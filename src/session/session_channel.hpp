@@ -36,15 +36,15 @@ struct SessionChannel {
     std::size_t streams = 0;  ///< that prefer this channel
     Clock::time_point last_received;
     Clock::time_point last_ping;
-    std::chrono::microseconds round_trip{-1};  ///< the smallest; negative before the first
-    unsigned probes = 0;                       ///< pings answered at the beginning
+    unsigned probes = 0;  ///< pings answered at the beginning
     std::uint64_t ping_token = 0;
     std::uint64_t pong_token = 0;
     bool ping_due = false;
     bool pong_due = false;
     bool ping_unanswered = false;
-    bool carries_data = false;  ///< since the last ping
-    bool closing = false;       ///< nothing of ours but CHANNEL_CLOSE goes out any more
+    bool carries_data = false;   ///< since the last ping
+    bool pings_quietly = false;  ///< no data had been carried before the last ping
+    bool closing = false;        ///< nothing of ours but CHANNEL_CLOSE goes out any more
     bool close_sent = false;
     bool close_received = false;
     bool told_dead = false;

@@ -261,6 +261,7 @@ Clock::time_point Session::ping_time(const SessionChannel& channel) const {
 void Session::send_ping(SessionChannel& channel, Clock::time_point now) {
     channel.ping_due = true;
     channel.ping_unanswered = true;
+    channel.pings_quietly = !channel.carries_data;
     channel.carries_data = false;
     channel.last_ping = now;
     ++channel.ping_token;
@@ -270,24 +271,11 @@ void Session::on_pong(SessionChannel& channel, std::uint64_t token, Clock::time_
     if (token != channel.ping_token || !channel.ping_unanswered) return;
     channel.ping_unanswered = false;
     const auto took = std::chrono::duration_cast<microseconds>(now - channel.last_ping);
-    if (channel.round_trip < microseconds{0} || took < channel.round_trip) {
-        channel.round_trip = took;
-    }
+    round_trip_.on_sample(took, channel.pings_quietly && !channel.carries_data);
     // Once there is a queue on the channel, that is measured too: so where a path may be a short
     // one, it is asked again and again while it is young.
     const bool unclear = took > kProbeAbove && took < kProbeBelow;
     if (unclear && ++channel.probes < kProbes) send_ping(channel, now);
-}
-
-microseconds Session::round_trip() const {
-    microseconds smallest{-1};
-    for (const auto& channel : channels_) {
-        if (channel->state != ChannelState::open || channel->round_trip < microseconds{0}) continue;
-        if (smallest < microseconds{0} || channel->round_trip < smallest) {
-            smallest = channel->round_trip;
-        }
-    }
-    return smallest;
 }
 
 Clock::time_point Session::death_time(const SessionChannel& channel) const {

@@ -28,7 +28,7 @@ protected:
         ASSERT_TRUE(pair.service()->on_bytes(channel, as_bytes(wire), pair.now));
     }
     // Both directions, and time between.
-    void exchange(milliseconds took) {
+    void exchange(std::chrono::microseconds took) {
         pair.client->on_timeout(pair.now);
         to_service();
         pair.now += took;
@@ -59,10 +59,9 @@ TEST_F(RoundTripTest, IsMeasuredAtOnceAndTheSmallestIsKept) {
         pair.now += milliseconds{1000};
         exchange(milliseconds{ms});
     }
-    EXPECT_EQ(pair.client->find_channel(channel)->round_trip, milliseconds{20});
     EXPECT_EQ(pair.client->round_trip(), milliseconds{20});
     pair.lose(channel);
-    EXPECT_LT(pair.client->round_trip(), milliseconds{0}) << "that channel is gone";
+    EXPECT_EQ(pair.client->round_trip(), milliseconds{20}) << "it is the path's, not the channel's";
 }
 
 TEST_F(RoundTripTest, IsAskedForAgainAtOnceWhereThePathMayBeShort) {
@@ -89,6 +88,45 @@ TEST_F(RoundTripTest, IsMeasuredOnceASecondWhileDataFlowsAndNotInSilence) {
     to_service();
     pair.now += milliseconds{2000};
     EXPECT_EQ(pings_due(), 0U) << "the last was not answered";
+}
+
+// A channel that replaces another one while data flows measures the queue: that must not become
+// the path, or windows made for it keep the queue up.
+TEST_F(RoundTripTest, AQueueIsNotTakenForTheNewChannelsPath) {
+    connect();
+    exchange(std::chrono::microseconds{200});
+    pair.lose(channel);
+    connect();
+    const StreamId id = pair.client->open({}).value();
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(pair.client->write(id, as_bytes("x")).value(), 1U);
+        exchange(milliseconds{15});
+        pair.now += milliseconds{1000};
+    }
+    EXPECT_EQ(pair.client->round_trip(), std::chrono::microseconds{200});
+}
+
+TEST(RoundTripRule, ALongerPathIsBelievedInSilence) {
+    RoundTrip path;
+    path.on_sample(milliseconds{1}, true);
+    for (unsigned i = 2; i < RoundTrip::kConvincing; i += 2) path.on_sample(milliseconds{9}, true);
+    EXPECT_EQ(path.smallest(), milliseconds{1});
+    path.on_sample(milliseconds{8}, true);
+    EXPECT_EQ(path.smallest(), milliseconds{8}) << "the smallest of them";
+}
+
+TEST(RoundTripRule, WhileDataFlowsOnlyWhatNoQueueExplainsIsBelieved) {
+    RoundTrip path;
+    path.on_sample(milliseconds{1}, true);
+    for (int i = 0; i < 100; ++i) path.on_sample(milliseconds{22}, false);
+    EXPECT_EQ(path.smallest(), milliseconds{1});
+    for (unsigned i = 1; i < RoundTrip::kConvincing; ++i) path.on_sample(milliseconds{50}, false);
+    path.on_sample(milliseconds{20}, false);
+    EXPECT_EQ(path.smallest(), milliseconds{1}) << "one short sample refutes all";
+    for (unsigned i = 0; i < RoundTrip::kConvincing; ++i) path.on_sample(milliseconds{50}, false);
+    EXPECT_EQ(path.smallest(), milliseconds{50});
+    path.on_sample(milliseconds{30}, false);
+    EXPECT_EQ(path.smallest(), milliseconds{30}) << "shorter is believed at once";
 }
 
 }  // namespace

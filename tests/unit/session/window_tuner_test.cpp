@@ -124,17 +124,17 @@ TEST_F(WindowTunerTest, StaysSmallOnLoopback) {
     }
 }
 
-TEST_F(WindowTunerTest, OnLoopbackIsHalfAMillisecondsQueueAndLittleMore) {
-    Path path{200e6, microseconds{200}, tuner};
+TEST_F(WindowTunerTest, OnLoopbackIsAThirdOfAMillisecondsQueueAndLittleMore) {
+    Path path{400e6, microseconds{200}, tuner};
     path.run(seconds{1});
-    EXPECT_GE(tuner.window(), 100 * kKiB);
+    EXPECT_GE(tuner.window(), 110 * kKiB);
     EXPECT_LE(tuner.window(), 150 * kKiB);
     path.rate(20e6);
     path.run(seconds{1});
     EXPECT_EQ(tuner.window(), 64 * kKiB);
-    path.rate(400e6);
+    path.rate(800e6);
     path.run(seconds{1});
-    EXPECT_GE(tuner.window(), 200 * kKiB);
+    EXPECT_GE(tuner.window(), 220 * kKiB);
 }
 
 TEST_F(WindowTunerTest, AloneOnLoopbackItMayQueueMore) {
