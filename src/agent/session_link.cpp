@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint16_t kNormalClosure = 1000;  // RFC 6455 section 7.4.1
 /// Inbound bytes after which the others of this thread get their turn.
-constexpr std::size_t kReadTurn = 256 * 1024;
+constexpr std::size_t kReadTurn = 512 * 1024;
 
 }  // namespace
 

@@ -8,7 +8,7 @@ namespace {
 using Time = RoundTrip::Time;
 
 // What a longer path has to exceed. A stream's window is twice what its reader takes in a round
-// trip, or 10 ms on a short path (WindowTuner); the rest is for threads that wait for a processor.
+// trip, or 14 ms on a short path (WindowTuner); the rest is for threads that wait for a processor.
 Time explained(Time smallest, bool quiet) {
     return quiet ? 2 * smallest + Time{2000} : 3 * smallest + Time{20'000};
 }

@@ -124,25 +124,25 @@ TEST_F(WindowTunerTest, StaysSmallOnLoopback) {
     }
 }
 
-TEST_F(WindowTunerTest, OnLoopbackIsAThirdOfAMillisecondsQueueAndLittleMore) {
+TEST_F(WindowTunerTest, OnLoopbackIsAQuarterOfAMillisecondsQueueAndLittleMore) {
     Path path{400e6, microseconds{200}, tuner};
     path.run(seconds{1});
-    EXPECT_GE(tuner.window(), 110 * kKiB);
+    EXPECT_GE(tuner.window(), 100 * kKiB);
     EXPECT_LE(tuner.window(), 150 * kKiB);
     path.rate(20e6);
     path.run(seconds{1});
     EXPECT_EQ(tuner.window(), 64 * kKiB);
     path.rate(800e6);
     path.run(seconds{1});
-    EXPECT_GE(tuner.window(), 220 * kKiB);
+    EXPECT_GE(tuner.window(), 200 * kKiB);
 }
 
 TEST_F(WindowTunerTest, AloneOnLoopbackItMayQueueMore) {
     tuner.set_beside_light(false);
     Path path{200e6, microseconds{200}, tuner};
     path.run(seconds{1});
-    EXPECT_GE(tuner.window(), 1800 * kKiB);
-    EXPECT_LE(tuner.window(), 2200 * kKiB);
+    EXPECT_GE(tuner.window(), 2500 * kKiB);
+    EXPECT_LE(tuner.window(), 3000 * kKiB);
     path.rate(5e9);
     path.run(seconds{1});
     EXPECT_EQ(tuner.window(), 4 * kMiB);
