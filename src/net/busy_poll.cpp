@@ -42,22 +42,22 @@ void BusyPoll::on_waited(Clock::duration time) {
 }
 
 void BusyPoll::on_found() {
-    vain_ = 0;
-    rest_ = kRest;
+    if (loss_ > 0) --loss_;
+    if (loss_ == 0) rest_ = kRest;
 }
 
 void BusyPoll::on_nothing(TimePoint now) {
-    if (++vain_ >= kVain) rest(now);
+    loss_ += kPrice;
+    if (loss_ >= kVain * kPrice) rest(now);
 }
 
 void BusyPoll::on_wanted_elsewhere(TimePoint now) {
-    vain_ += kVain / 2;
-    if (vain_ < kVain) return;
-    rest(now);
+    loss_ += kVain * kPrice / 2;
+    if (loss_ >= kVain * kPrice) rest(now);
 }
 
 void BusyPoll::rest(TimePoint now) {
-    vain_ = 0;
+    loss_ = 0;
     short_waits_ = 0;
     not_before_ = now + rest_;
     rest_ = std::min(2 * rest_, kMostRest);

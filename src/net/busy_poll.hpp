@@ -30,8 +30,10 @@ public:
 
     /// Short waits in a row after which looking is worthwhile.
     static constexpr unsigned kEarned = 4;
-    /// Vain looks in a row after which it is not, for kRest, twice as long each time up to
-    /// kMostRest.
+    /// A vain look costs as much as so many that find something save.
+    static constexpr unsigned kPrice = 4;
+    /// Vain looks that were not made good, after which there are none for kRest, twice as long each
+    /// time up to kMostRest.
     static constexpr unsigned kVain = 8;
     static constexpr std::chrono::milliseconds kRest{20};
     static constexpr std::chrono::milliseconds kMostRest{1000};
@@ -41,7 +43,7 @@ private:
 
     std::chrono::microseconds most_;
     unsigned short_waits_ = 0;
-    unsigned vain_ = 0;
+    unsigned loss_ = 0;  // vain looks, less what was found
     std::chrono::milliseconds rest_ = kRest;
     TimePoint not_before_ = TimePoint::min();
 };

@@ -53,16 +53,36 @@ TEST_F(BusyPollTest, RestsAfterLookingInVain) {
 }
 
 TEST_F(BusyPollTest, SuccessMakesRestsShortAgain) {
-    wait(10us, BusyPoll::kEarned);
-    for (unsigned look = 0; look < 3 * BusyPoll::kVain; ++look) {
-        policy.on_nothing(now);
-        policy.on_found();
-    }
+    const auto look_in_vain = [&] {
+        for (unsigned look = 0; look < BusyPoll::kVain; ++look) policy.on_nothing(now);
+        wait(10us, BusyPoll::kEarned);
+        EXPECT_FALSE(worthwhile());
+    };
+    look_in_vain();
+    now += BusyPoll::kRest;
+    look_in_vain();
+    now += 2 * BusyPoll::kRest;
     EXPECT_TRUE(worthwhile());
-    for (unsigned look = 0; look < BusyPoll::kVain; ++look) policy.on_nothing(now);
-    wait(10us, BusyPoll::kEarned);
-    EXPECT_FALSE(worthwhile());
+    policy.on_found();
+    look_in_vain();
     EXPECT_TRUE(policy.is_worthwhile(now + BusyPoll::kRest));
+}
+
+// Bursts of a few short waits and a pause, as of every trickle: the look into the pause has to be
+// paid for by what was found before it.
+TEST_F(BusyPollTest, HasToPay) {
+    wait(10us, BusyPoll::kEarned);
+    for (unsigned burst = 0; burst < 100; ++burst) {
+        for (unsigned found = 0; found < BusyPoll::kPrice; ++found) policy.on_found();
+        policy.on_nothing(now);
+        ASSERT_TRUE(worthwhile()) << burst;
+    }
+    unsigned bursts = 0;
+    for (; worthwhile() && bursts < 100; ++bursts) {
+        policy.on_found();
+        policy.on_nothing(now);
+    }
+    EXPECT_LT(bursts, 2 * BusyPoll::kVain);
 }
 
 TEST_F(BusyPollTest, LetsOthersHaveTheProcessor) {
