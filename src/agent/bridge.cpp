@@ -102,7 +102,10 @@ void Bridge::on_dialled(Result<RelayDialer::SenderChannel> channel) {
 
 // The mappings share it, so the most that any of them asks for is what it gets.
 ClientSession::Route Bridge::route() const {
-    ClientSession::Route route{.entity = entity_, .channels = 1, .ttl = {}};
+    ClientSession::Route route{.entity = entity_,
+                               .channels = 1,
+                               .channels_under_load = context_->options.channels_under_load,
+                               .ttl = {}};
     for (const auto& mapping : mappings_) {
         route.channels = std::max(route.channels, static_cast<std::size_t>(mapping.channels));
         if (mapping.ttl.count() <= 0) continue;

@@ -99,9 +99,30 @@ bool ClientSession::take(net::Stream& application, Quota::Ticket& ticket, std::i
 net::awaitable<void> ClientSession::tend(std::shared_ptr<ClientSession> self) {
     while (!self->ending_) {
         const auto now = net::Clock::now();
-        const auto due = std::min(self->tend_places(now), self->tend_idleness(now));
+        const auto load_due = self->tend_load(now);
+        const auto due =
+            std::min({load_due, self->tend_places(now), self->tend_idleness(now)});
         if (!self->ending_) (void)co_await self->wake_.wait_until(due);
     }
+}
+
+// The last places come and go. One whose channel is on its way goes when that has been settled.
+ClientSession::TimePoint ClientSession::tend_load(TimePoint now) {
+    const bool busy = now < load_.busy_until();
+    const std::size_t wanted =
+        busy ? std::max(route_.channels, route_.channels_under_load) : route_.channels;
+    if (places_.size() != wanted)
+        ops::log_debug(kComponent, "{}: session {}: {} channels, it is {}", name(), short_id(),
+                       wanted, busy ? "busy" : "no longer busy");
+    if (places_.size() < wanted) places_.resize(wanted);
+    while (places_.size() > wanted) {
+        const Place& last = places_.back();
+        if (last.dialling || last.coming != ChannelId{}) break;
+        if (last.live != ChannelId{}) session_->close_channel(last.live);
+        places_.pop_back();
+        pump();
+    }
+    return busy ? load_.busy_until() : TimePoint::max();
 }
 
 ClientSession::TimePoint ClientSession::tend_places(TimePoint now) {
@@ -305,6 +326,13 @@ void ClientSession::on_stream_gone(StreamId stream) {
 }
 
 void ClientSession::on_pumped() {
+    const auto& stats = session_->stats();
+    if (const auto moved = stats.bytes_sent + stats.bytes_received; load_.is_step(moved)) {
+        const auto now = net::Clock::now();
+        const bool was_busy = now < load_.busy_until();
+        load_.on_step(moved, now);
+        if (!was_busy && now < load_.busy_until()) wake_.notify_all();
+    }
     if (socket_count() > 0) {
         idle_since_ = TimePoint::max();
     } else if (idle_since_ == TimePoint::max()) {

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/bulk_watch.hpp"
 #include "agent/client_context.hpp"
 #include "agent/mapping_notes.hpp"
 #include "agent/session_driver.hpp"
@@ -46,7 +47,8 @@ public:
 
     struct Route {
         std::string entity;
-        std::size_t channels = 1;
+        std::size_t channels = 1;             ///< at all times
+        std::size_t channels_under_load = 1;  ///< while bulk fills them (BulkWatch)
         std::chrono::seconds ttl{300};  ///< of a channel; 0 or less: for ever
     };
 
@@ -72,7 +74,7 @@ public:
 private:
     using TimePoint = net::Clock::time_point;
 
-    /// One of RelayChannelCount places for a channel.
+    /// A place for a channel: RelayChannelCount of them, under load ChannelsUnderLoad.
     struct Place {
         session::ChannelId live;
         session::ChannelId coming;  // HELLO is under way
@@ -98,6 +100,7 @@ private:
 
     static net::awaitable<void> tend(std::shared_ptr<ClientSession> self);
     static net::awaitable<void> dial(std::shared_ptr<ClientSession> self, std::size_t index);
+    [[nodiscard]] TimePoint tend_load(TimePoint now);
     [[nodiscard]] TimePoint tend_places(TimePoint now);
     [[nodiscard]] TimePoint tend_idleness(TimePoint now);
     [[nodiscard]] bool may_dial(const Place& place) const;
@@ -111,7 +114,8 @@ private:
     std::weak_ptr<Observer> observer_;
     std::shared_ptr<session::SlabPool> pool_;
     std::unique_ptr<session::Session> session_;
-    std::vector<Place> places_;
+    std::vector<Place> places_;  // changes its size in tend_load() only
+    BulkWatch load_;
     // Of streams that have not been answered.
     std::unordered_map<std::uint32_t, std::shared_ptr<MappingNotes>> unanswered_;
     net::Signal wake_;

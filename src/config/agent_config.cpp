@@ -232,6 +232,8 @@ ClientOptions read_client_options(const LayeredSource& source, const SourceInput
     options.session = read_session_options(reader);
     options.busy_poll =
         reader.microseconds("PortBridge:BusyPollMicroseconds", options.busy_poll, 0, kMaxBusyPoll);
+    options.channels_under_load = reader.count("PortBridge:ChannelsUnderLoad",
+                                               options.channels_under_load, 1, kMaxChannelCount);
     const auto ports = source.children(kMappings);
     for (const auto& port : ports) read_mapping(reader, port, relay.entity_path, options);
     append_mapping_flags(flags, options, diagnostics);

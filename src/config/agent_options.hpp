@@ -69,6 +69,8 @@ struct ClientOptions {
     /// How long a thread looks for work before it sleeps; 0: not at all (net::BusyPoll).
     std::chrono::microseconds busy_poll{100};
     std::vector<ClientMapping> mappings;
+    /// Channels of a v2 session while bulk fills those that its mappings ask for.
+    std::size_t channels_under_load = 2;
     /// How long a channel without connections is kept before it is closed.
     std::chrono::seconds channel_idle{5};
     /// How long an application that ended its sending direction is still given what arrives (v1

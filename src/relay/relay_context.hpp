@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/relay_options.hpp"
+#include "net/executor_pool.hpp"
 #include "net/tls_context.hpp"
 #include "relay/registry.hpp"
 
@@ -14,7 +15,8 @@ namespace hpb::relay {
 
 /// What all connections of a relay share. Constant, thread-safe (registry) or atomic.
 struct RelayContext {
-    RelayContext(const config::RelayOptions& o, std::optional<net::TlsServerContext> t);
+    RelayContext(net::ExecutorPool& p, const config::RelayOptions& o,
+                 std::optional<net::TlsServerContext> t);
 
     /// Host and port for rendezvous addresses: PublicAddress, or what the listener itself called
     /// the relay.
@@ -22,6 +24,7 @@ struct RelayContext {
         return options.public_address.empty() ? std::string(received_host) : options.public_address;
     }
 
+    net::ExecutorPool& pool;
     const config::RelayOptions& options;
     const std::optional<net::TlsServerContext> tls;
     Registry registry;

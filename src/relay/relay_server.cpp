@@ -16,15 +16,16 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 
 }  // namespace
 
-RelayContext::RelayContext(const config::RelayOptions& o, std::optional<net::TlsServerContext> t)
-    : options(o), tls(std::move(t)), registry(o), host_names(o.host_names) {
+RelayContext::RelayContext(net::ExecutorPool& p, const config::RelayOptions& o,
+                           std::optional<net::TlsServerContext> t)
+    : pool(p), options(o), tls(std::move(t)), registry(o), host_names(o.host_names) {
     const auto address = hc::parse_relay_address(options.public_address);
     if (address) host_names.push_back(address->host);
 }
 
 RelayServer::RelayServer(net::ExecutorPool& pool, const config::RelayOptions& options,
                          std::optional<net::TlsServerContext> tls)
-    : pool_(pool), context_(options, std::move(tls)) {
+    : pool_(pool), context_(pool, options, std::move(tls)) {
     const std::size_t limit = std::max<std::size_t>(1, options.max_handshakes / pool.size());
     for (std::size_t i = 0; i < pool.size(); ++i) {
         handshakes_.push_back(std::make_unique<HandshakeTable>(limit));

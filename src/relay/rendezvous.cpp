@@ -14,30 +14,37 @@ constexpr std::chrono::seconds kGracefulClose{5};
 
 }  // namespace
 
-Rendezvous::Leg::Leg(End end)
-    : stream(std::move(end.stream)),
+Rendezvous::Leg::Leg(const net::asio::any_io_executor& executor, End end)
+    : stream(net::Stream::attach(executor, std::move(end.connection))),
       ticket(std::move(end.ticket)),
       early(std::move(end.early)),
       writer(stream, websocket::Role::server) {}
 
-Rendezvous::Rendezvous(End sender, End listener, const config::RelayOptions& options)
+Rendezvous::Rendezvous(const net::asio::any_io_executor& executor, End sender, End listener,
+                       const config::RelayOptions& options)
     : options_(options),
-      sender_(std::move(sender)),
-      listener_(std::move(listener)),
-      changed_(sender_.stream.executor()) {}
+      sender_(executor, std::move(sender)),
+      listener_(executor, std::move(listener)),
+      changed_(executor) {}
 
-net::awaitable<void> Rendezvous::run() {
-    const auto self = shared_from_this();
-    const auto executor = sender_.stream.executor();
-    net::spawn(executor, pump_and_report(self, sender_, listener_));
-    net::spawn(executor, pump_and_report(self, listener_, sender_));
+void Rendezvous::start(const net::asio::any_io_executor& executor, End sender, End listener,
+                       const config::RelayOptions& options) {
+    net::spawn(executor, run(executor, std::move(sender), std::move(listener), options));
+}
+
+net::awaitable<void> Rendezvous::run(net::asio::any_io_executor executor, End sender, End listener,
+                                     const config::RelayOptions& options) {
+    const auto self =
+        std::make_shared<Rendezvous>(executor, std::move(sender), std::move(listener), options);
+    net::spawn(executor, pump_and_report(self, self->sender_, self->listener_));
+    net::spawn(executor, pump_and_report(self, self->listener_, self->sender_));
     net::spawn(executor, watch(self));
-    while (pumps_running_ > 0) co_await changed_.wait();
-    done_ = true;
-    changed_.notify_all();
-    if (lost_) co_return;
-    co_await finish(sender_);
-    co_await finish(listener_);
+    while (self->pumps_running_ > 0) co_await self->changed_.wait();
+    self->done_ = true;
+    self->changed_.notify_all();
+    if (self->lost_) co_return;
+    co_await self->finish(self->sender_);
+    co_await self->finish(self->listener_);
 }
 
 void Rendezvous::interrupt() {

@@ -19,15 +19,19 @@ namespace hpb::relay {
 class Rendezvous : public std::enable_shared_from_this<Rendezvous> {
 public:
     struct End {
-        net::Stream stream;
+        net::Stream::Detached connection;
         ConnectionTicket ticket;
         std::vector<std::byte> early;  ///< what came behind the upgrade request
     };
 
-    Rendezvous(End sender, End listener, const config::RelayOptions& options);
+    /// Passes messages on, on `executor`, until both sides have closed or one is lost. Both 101
+    /// answers are out. Callable from any thread. @param options  outlives the executor.
+    static void start(const net::asio::any_io_executor& executor, End sender, End listener,
+                      const config::RelayOptions& options);
 
-    /// Passes messages on until both sides have closed or one is lost. Both 101 answers are out.
-    [[nodiscard]] net::awaitable<void> run();
+    /// As start() does.
+    Rendezvous(const net::asio::any_io_executor& executor, End sender, End listener,
+               const config::RelayOptions& options);
 
     /// Ends it as if the connections were lost. On its thread only.
     void interrupt();
@@ -35,7 +39,7 @@ public:
 private:
     /// One connection and what is read from it.
     struct Leg {
-        explicit Leg(End end);
+        Leg(const net::asio::any_io_executor& executor, End end);
 
         net::Stream stream;
         ConnectionTicket ticket;
@@ -49,6 +53,8 @@ private:
 
     enum class Ended { by_close, by_loss };
 
+    static net::awaitable<void> run(net::asio::any_io_executor executor, End sender, End listener,
+                                    const config::RelayOptions& options);
     static net::awaitable<void> pump_and_report(std::shared_ptr<Rendezvous> self, Leg& from,
                                                 Leg& to);
     static net::awaitable<void> watch(std::shared_ptr<Rendezvous> self);

@@ -218,14 +218,13 @@ net::awaitable<void> SenderRequest::join(RendezvousArrival arrival) {
             co_return;
         }
     }
-    Rendezvous::End sender_end{std::move(sender), connection_.take_ticket(),
-                               std::move(connection_.request().early)};
-    Rendezvous::End listener_end{std::move(listener), std::move(arrival.ticket),
-                                 std::move(arrival.early)};
-    connection_.request() = {};  // not needed for the rest of what may be a long life
-    const auto rendezvous =
-        std::make_shared<Rendezvous>(std::move(sender_end), std::move(listener_end), options_);
-    co_await rendezvous->run();
+    // The threads take turns by rendezvous. By connection they would not: those of senders and of
+    // listeners often alternate, and then one thread would have all the pairs.
+    Rendezvous::start(connection_.context().pool.next().get_executor(),
+                      {sender.detach(), connection_.take_ticket(),
+                       std::move(connection_.request().early)},
+                      {listener.detach(), std::move(arrival.ticket), std::move(arrival.early)},
+                      options_);
 }
 
 }  // namespace hpb::relay

@@ -90,7 +90,7 @@ TEST_F(AgentConfigTest, ReportsEverythingAtOnce) {
       "PortMappings": { "abc": { "EntityPath": "a" }, "70000": { "EntityPath": "a" },
         "5021": { "BindToAddress": "example.com", "AcceptFromIpAddresses": ["10.0.0.0/40"],
                   "RelayChannelCount": 0, "RemoteConfigurationKey": "x" } },
-      "ChannelIdleSeconds": -5 } })");
+      "ChannelsUnderLoad": 65, "ChannelIdleSeconds": -5 } })");
     const std::string all = errors();
     for (const char* part :
          {"ServiceNamespace:ServiceNamespace: the relay's host name is missing",
@@ -101,10 +101,11 @@ TEST_F(AgentConfigTest, ReportsEverythingAtOnce) {
           "AcceptFromIpAddresses:0: '10.0.0.0/40'",
           "RelayChannelCount: 0 is out of range; write a number from 1 to 64",
           "RemoteConfigurationKey: is not a whole number",
+          "ChannelsUnderLoad: 65 is out of range; write a number from 1 to 64",
           "ChannelIdleSeconds: -5 is out of range"}) {
         EXPECT_THAT(all, HasSubstr(part));
     }
-    EXPECT_EQ(diagnostics.errors.size(), 10u) << all;
+    EXPECT_EQ(diagnostics.errors.size(), 11u) << all;
     EXPECT_THAT(all, HasSubstr("program/appsettings.json"));
     EXPECT_THAT(warnings(), HasSubstr("nobody may connect to this port"));
 }
