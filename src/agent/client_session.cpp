@@ -111,10 +111,11 @@ ClientSession::TimePoint ClientSession::tend_load(TimePoint now) {
     const bool busy = now < load_.busy_until();
     const std::size_t wanted =
         busy ? std::max(route_.channels, route_.channels_under_load) : route_.channels;
-    if (places_.size() != wanted)
-        ops::log_debug(kComponent, "{}: session {}: {} channels, it is {}", name(), short_id(),
-                       wanted, busy ? "busy" : "no longer busy");
-    if (places_.size() < wanted) places_.resize(wanted);
+    if (places_.size() < wanted) {
+        ops::log_debug(kComponent, "{}: session {} is busy: {} channels instead of {}", name(),
+                       short_id(), wanted, places_.size());
+        places_.resize(wanted);
+    }
     while (places_.size() > wanted) {
         const Place& last = places_.back();
         if (last.dialling || last.coming != ChannelId{}) break;
@@ -281,7 +282,10 @@ void ClientSession::on_stranger(Place& place, const std::string& why) {
     ++strangers_;
     place.retry_at = now + retry_delay(place.failures, kStrangerRetry);
     if (session_->has_open_channel()) return;
-    if (strangers_since_ == TimePoint::max()) strangers_since_ = now;
+    if (strangers_since_ == TimePoint::max()) {
+        strangers_since_ = now;
+        strangers_ = 1;  // those that answered for a second channel do not count
+    }
     ops::log_debug(kComponent, "{}: session {}: {}", name(), short_id(), why);
     if (strangers_ > kMaxListeners && now - strangers_since_ >= kForgottenAfter) {
         ops::log_warn(kComponent,
