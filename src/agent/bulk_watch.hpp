@@ -7,9 +7,9 @@
 
 namespace hpb::agent {
 
-/// Finds out when a session moves so much that its single channel holds it back: above 1 Gbit/s that
-/// is seldom the network, but the one thread of the relay that passes a channel on, and the one TCP
-/// connection's window. Reads no clock.
+/// Finds out when a session moves so much that its single channel holds it back: above 1 Gbit/s
+/// that is seldom the network, but the one thread of the relay that passes a channel on, and the
+/// one TCP connection's window. Reads no clock.
 class BulkWatch {
 public:
     using TimePoint = net::Clock::time_point;

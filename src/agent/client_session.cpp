@@ -100,8 +100,7 @@ net::awaitable<void> ClientSession::tend(std::shared_ptr<ClientSession> self) {
     while (!self->ending_) {
         const auto now = net::Clock::now();
         const auto load_due = self->tend_load(now);
-        const auto due =
-            std::min({load_due, self->tend_places(now), self->tend_idleness(now)});
+        const auto due = std::min({load_due, self->tend_places(now), self->tend_idleness(now)});
         if (!self->ending_) (void)co_await self->wake_.wait_until(due);
     }
 }

@@ -49,7 +49,7 @@ public:
         std::string entity;
         std::size_t channels = 1;             ///< at all times
         std::size_t channels_under_load = 1;  ///< while bulk fills them (BulkWatch)
-        std::chrono::seconds ttl{300};  ///< of a channel; 0 or less: for ever
+        std::chrono::seconds ttl{300};        ///< of a channel; 0 or less: for ever
     };
 
     ClientSession(const net::asio::any_io_executor& executor,

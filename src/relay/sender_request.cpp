@@ -220,11 +220,10 @@ net::awaitable<void> SenderRequest::join(RendezvousArrival arrival) {
     }
     // The threads take turns by rendezvous. By connection they would not: those of senders and of
     // listeners often alternate, and then one thread would have all the pairs.
-    Rendezvous::start(connection_.context().pool.next().get_executor(),
-                      {sender.detach(), connection_.take_ticket(),
-                       std::move(connection_.request().early)},
-                      {listener.detach(), std::move(arrival.ticket), std::move(arrival.early)},
-                      options_);
+    Rendezvous::start(
+        connection_.context().pool.next().get_executor(),
+        {sender.detach(), connection_.take_ticket(), std::move(connection_.request().early)},
+        {listener.detach(), std::move(arrival.ticket), std::move(arrival.early)}, options_);
 }
 
 }  // namespace hpb::relay
