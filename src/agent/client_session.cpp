@@ -105,7 +105,8 @@ net::awaitable<void> ClientSession::tend(std::shared_ptr<ClientSession> self) {
     }
 }
 
-// The last places come and go. One whose channel is on its way goes when that has been settled.
+// The last places come and go. One whose channel is on its way goes when that has been settled, and
+// one that has the only channel when there is another.
 ClientSession::TimePoint ClientSession::tend_load(TimePoint now) {
     const bool busy = now < load_.busy_until();
     const std::size_t wanted =
@@ -118,6 +119,10 @@ ClientSession::TimePoint ClientSession::tend_load(TimePoint now) {
     while (places_.size() > wanted) {
         const Place& last = places_.back();
         if (last.dialling || last.coming != ChannelId{}) break;
+        const bool others = std::any_of(places_.begin(), places_.end() - 1, [](const Place& place) {
+            return place.live != ChannelId{};
+        });
+        if (last.live != ChannelId{} && !others) break;
         if (last.live != ChannelId{}) session_->close_channel(last.live);
         places_.pop_back();
         pump();

@@ -25,7 +25,7 @@ RelayContext::RelayContext(net::ExecutorPool& p, const config::RelayOptions& o,
 
 RelayServer::RelayServer(net::ExecutorPool& pool, const config::RelayOptions& options,
                          std::optional<net::TlsServerContext> tls)
-    : pool_(pool), context_(pool, options, std::move(tls)) {
+    : context_(pool, options, std::move(tls)) {
     const std::size_t limit = std::max<std::size_t>(1, options.max_handshakes / pool.size());
     for (std::size_t i = 0; i < pool.size(); ++i) {
         handshakes_.push_back(std::make_unique<HandshakeTable>(limit));
@@ -43,7 +43,7 @@ Result<std::vector<net::tcp::endpoint>> RelayServer::listen() {
         if (error)
             return Error(errc::invalid_argument,
                          "cannot listen on " + name + ": not an IP address");
-        auto acceptor = std::make_shared<net::tcp::acceptor>(pool_.first());
+        auto acceptor = std::make_shared<net::tcp::acceptor>(context_.pool.first());
         const net::tcp::endpoint endpoint(ip, address.port);
         acceptor->open(endpoint.protocol(), error);
         if (!error) acceptor->set_option(net::tcp::acceptor::reuse_address(true), error);
@@ -53,14 +53,16 @@ Result<std::vector<net::tcp::endpoint>> RelayServer::listen() {
         bound.push_back(acceptor->local_endpoint(error));
         acceptors_.push_back(std::move(acceptor));
     }
-    for (const auto& acceptor : acceptors_) net::spawn(pool_.first(), accept_loop(acceptor));
+    for (const auto& acceptor : acceptors_)
+        net::spawn(context_.pool.first(), accept_loop(acceptor));
     return bound;
 }
 
 net::awaitable<void> RelayServer::accept_loop(std::shared_ptr<net::tcp::acceptor> acceptor) {
     while (acceptor->is_open()) {
-        const std::size_t thread = next_thread_++ % pool_.size();
-        auto [error, socket] = co_await acceptor->async_accept(pool_.at(thread), net::kAsTuple);
+        const std::size_t thread = next_thread_++ % context_.pool.size();
+        auto [error, socket] =
+            co_await acceptor->async_accept(context_.pool.at(thread), net::kAsTuple);
         if (!error) {
             admit(std::move(socket), thread);
             continue;
@@ -74,7 +76,7 @@ net::awaitable<void> RelayServer::accept_loop(std::shared_ptr<net::tcp::acceptor
                 "cannot accept connections: {}; raise the limit of open files ({} more since)",
                 error.message(), suppressed);
         }
-        net::asio::steady_timer pause(pool_.first(), kAcceptPause);
+        net::asio::steady_timer pause(context_.pool.first(), kAcceptPause);
         co_await pause.async_wait(net::kAsTuple);
     }
 }
@@ -92,7 +94,7 @@ void RelayServer::admit(net::tcp::socket socket, std::size_t thread) {
     ConnectionTicket ticket(context_.connections);
     auto connection = std::make_shared<Connection>(
         context_, *handshakes_[thread], net::Stream(std::move(socket)), std::move(ticket));
-    net::spawn(pool_.at(thread), Connection::serve(std::move(connection)));
+    net::spawn(context_.pool.at(thread), Connection::serve(std::move(connection)));
 }
 
 void RelayServer::shut_down() {

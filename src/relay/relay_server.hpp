@@ -34,7 +34,6 @@ private:
     [[nodiscard]] net::awaitable<void> accept_loop(std::shared_ptr<net::tcp::acceptor> acceptor);
     void admit(net::tcp::socket socket, std::size_t thread);
 
-    net::ExecutorPool& pool_;
     RelayContext context_;
     std::vector<std::unique_ptr<HandshakeTable>> handshakes_;  // one a thread, touched by it alone
     std::vector<std::shared_ptr<net::tcp::acceptor>> acceptors_;

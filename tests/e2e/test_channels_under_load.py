@@ -1,6 +1,8 @@
 """A session whose bulk fills a channel gets a second one for as long."""
 
 import json
+import os
+import pathlib
 
 import pytest
 from hpbtest.bridge import Bridge, counters
@@ -31,6 +33,12 @@ def throughput(bench, settings=None):
     return json.loads(load.lines[-1])["bytes_per_second"], most, bridge
 
 
+def busiest_threads(process):
+    """Processor time of the two threads that have used most, in seconds."""
+    tasks = pathlib.Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    return sorted((int(task.read_text().split()[0]) / 1e9 for task in tasks), reverse=True)[:2]
+
+
 @pytest.mark.skipif(SLOW, reason="sanitizer builds do not move so much")
 def test_bulk_gets_a_second_channel_which_is_no_loss(bench):
     rate, most, bridge = throughput(bench)
@@ -41,6 +49,10 @@ def test_bulk_gets_a_second_channel_which_is_no_loss(bench):
     assert counters(bridge.service)["channels"] == 2
     for agent in (bridge.client, bridge.service):
         assert counters(agent)["losses"] == 0, bridge.said()
+    if os.cpu_count() > 1:
+        first, second = busiest_threads(bridge.relay.process)
+        print(f"relay: {first:.2f} and {second:.2f} s")
+        assert second > first / 10, "each channel has a thread of the relay for itself"
 
 
 @pytest.mark.skipif(SLOW, reason="sanitizer builds do not move so much")
