@@ -1,11 +1,10 @@
 #pragma once
 
-#include <openssl/evp.h>
-
 #include <memory>
 #include <optional>
 
 #include "base/error.hpp"
+#include "tls/aead.hpp"
 #include "tls/traffic_keys.hpp"
 
 namespace hpb::tls {
@@ -22,7 +21,7 @@ enum class ContentType : std::uint8_t {
 inline constexpr std::size_t kRecordHeaderSize = 5;
 inline constexpr std::size_t kMaxPlaintext = 16384;
 /// What a record adds to its plaintext: header, content type and tag.
-inline constexpr std::size_t kRecordOverhead = kRecordHeaderSize + 1 + 16;
+inline constexpr std::size_t kRecordOverhead = kRecordHeaderSize + 1 + kTagSize;
 /// The most that may stand behind a header (RFC 8446 section 5.2).
 inline constexpr std::size_t kMaxCiphertext = kMaxPlaintext + 256;
 /// Records under one key: well below what AES-GCM is good for (RFC 8446 section 5.5: 2^24.5).
@@ -37,7 +36,7 @@ enum class errc {
     bad_record_mac,     ///< it was changed on the way, or is out of order
     unexpected_record,  ///< of a type, or with a message, that may not come here
     flood,              ///< more than kMaxEmptyRecords
-    cipher_failed,      ///< OpenSSL could not do it: memory is short
+    cipher_failed,      ///< memory is short
 };
 [[nodiscard]] boost::system::error_code make_error_code(errc e);
 
@@ -47,35 +46,31 @@ enum class errc {
 /// One direction's cipher: key, nonce and the number of the next record.
 class RecordCipher {
 public:
-    enum class Direction { seal, open };
-    RecordCipher(Direction direction, const TrafficSecret& secret);
+    RecordCipher(Aead::Direction direction, const TrafficSecret& secret);
 
     /// Goes over to the next key (KeyUpdate).
     void update();
     [[nodiscard]] std::uint64_t records() const { return sequence_; }
 
 protected:
-    /// Sets the nonce of the next record and gives the cipher its header.
-    [[nodiscard]] bool begin(ByteSpan header);
-    [[nodiscard]] EVP_CIPHER_CTX* context() { return context_.get(); }
+    /// The nonce of the next record (RFC 8446 section 5.3), counted.
+    [[nodiscard]] Aead::Nonce next_nonce();
+    [[nodiscard]] Aead& aead() { return *aead_; }
 
 private:
-    struct Free {
-        void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-    };
     void use_keys();
 
-    Direction direction_;
+    Aead::Direction direction_;
     TrafficSecret secret_;
-    std::unique_ptr<EVP_CIPHER_CTX, Free> context_;
-    std::array<std::byte, kNonceSize> iv_{};
+    std::unique_ptr<Aead> aead_;
+    Aead::Nonce iv_{};
     std::uint64_t sequence_ = 0;
 };
 
 /// Makes records.
 class Sealer : public RecordCipher {
 public:
-    explicit Sealer(const TrafficSecret& secret) : RecordCipher(Direction::seal, secret) {}
+    explicit Sealer(const TrafficSecret& secret) : RecordCipher(Aead::Direction::seal, secret) {}
 
     /// @param plaintext  at most kMaxPlaintext bytes.
     /// @param out  has room for kRecordOverhead more than that, and does not overlap.
@@ -86,7 +81,7 @@ public:
 /// Takes records apart.
 class Opener : public RecordCipher {
 public:
-    explicit Opener(const TrafficSecret& secret) : RecordCipher(Direction::open, secret) {}
+    explicit Opener(const TrafficSecret& secret) : RecordCipher(Aead::Direction::open, secret) {}
 
     /// @return the size of the record that `in` begins with, header included; nullopt if the header
     /// is not whole yet.

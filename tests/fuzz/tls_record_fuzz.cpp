@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "tls/openssl_aead.hpp"
 #include "tls/post_handshake.hpp"
 #include "tls/record.hpp"
 
@@ -49,6 +50,20 @@ void check_sealed(ByteSpan in) {
     require(std::equal(content.begin(), content.end(), out.begin()));
 }
 
+// Whoever this processor has for it seals as OpenSSL does.
+void check_aead(ByteSpan in) {
+    const std::vector<std::byte> key(16, std::byte{1});
+    const auto header = in.first(std::min(in.size(), kRecordHeaderSize));
+    const auto suite = CipherSuite::aes_128_gcm_sha256;
+    std::vector<std::byte> ours(in.size() + 1 + kTagSize);
+    auto theirs = ours;
+    require(make_aead(suite, key, Aead::Direction::seal)
+                ->seal({}, header, in, std::byte{23}, ours.data()));
+    require(OpensslAead(suite, key, Aead::Direction::seal)
+                .seal({}, header, in, std::byte{23}, theirs.data()));
+    require(ours == theirs);
+}
+
 // The same messages in any chunking.
 void check_messages(ByteSpan in) {
     PostHandshake whole;
@@ -72,6 +87,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto in = std::as_bytes(std::span(data, size));
     check_foreign(in);
     check_sealed(in);
+    check_aead(in);
     check_messages(in);
     return 0;
 }

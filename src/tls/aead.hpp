@@ -1,0 +1,50 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "base/bytes.hpp"
+#include "tls/traffic_keys.hpp"
+
+namespace hpb::tls {
+
+inline constexpr std::size_t kTagSize = 16;
+
+/// Authenticated encryption with one key (RFC 5116) of what a TLS 1.3 record holds: content, and
+/// one byte behind it. An object seals or opens, not both. Not thread-safe.
+class Aead {
+public:
+    using Nonce = std::array<std::byte, kNonceSize>;
+    enum class Direction { seal, open };
+    enum class Opening {
+        done,
+        forged,  ///< the tag is not this text's: nothing of what was written may be used
+        failed,  ///< memory is short
+    };
+
+    Aead() = default;
+    Aead(const Aead&) = delete;
+    Aead& operator=(const Aead&) = delete;
+    virtual ~Aead() = default;
+
+    /// @param nonce  never the same again with this key.
+    /// @param header  what is authenticated beside the text.
+    /// @param out  gets the ciphertext of `content` and `last`, then the tag: room for
+    /// content.size() + 1 + kTagSize bytes, which do not overlap `content`.
+    /// @return false if memory is short.
+    [[nodiscard]] virtual bool seal(const Nonce& nonce, ByteSpan header, ByteSpan content,
+                                    std::byte last, std::byte* out) = 0;
+    /// @param sealed  ciphertext and tag, 1 + kTagSize bytes at least.
+    /// @param out  gets all but the last byte of the text; does not overlap `sealed`.
+    [[nodiscard]] virtual Opening open(const Nonce& nonce, ByteSpan header, ByteSpan sealed,
+                                       std::byte* out, std::byte& last) = 0;
+};
+
+/// The fastest that this processor has for the suite: VaesGcm or, for everything that it does not
+/// do, or when OpenSSL is told to keep to FIPS-approved modules, OpensslAead.
+/// @param key  of the suite's size.
+[[nodiscard]] std::unique_ptr<Aead> make_aead(CipherSuite suite, ByteSpan key,
+                                              Aead::Direction direction);
+
+}  // namespace hpb::tls
