@@ -16,6 +16,9 @@ using session::StreamId;
 namespace {
 
 constexpr std::size_t kShortId = 8;  // hex digits: enough to find a session in a log
+/// So long after the last flush the next one does not wait for more to say: several turns of an
+/// event loop that is busy, less than a round trip between neighbours.
+constexpr std::chrono::microseconds kQuiet{40};
 
 double seconds(net::Clock::duration time) {
     return std::chrono::duration<double>(time).count();
@@ -141,14 +144,21 @@ void SessionDriver::pump() {
     finish_if_over();
 }
 
-// Not at once: what the other events of this turn have to say goes out in the same frames.
+// A single word goes out at once. Where there are many, what the other events of this turn have to
+// say goes out in the same frames.
 void SessionDriver::flush_soon() {
-    if (std::exchange(flush_posted_, true)) return;
+    if (flush_posted_) return;
+    if (net::Clock::now() - flushed_at_ > kQuiet) return flush();
+    flush_posted_ = true;
     net::asio::post(executor_, [self = shared_from_this()] {
         self->flush_posted_ = false;
-        if (self->over_) return;
-        for (const auto& [_, link] : self->links_) link->fetch_output();
+        if (!self->over_) self->flush();
     });
+}
+
+void SessionDriver::flush() {
+    flushed_at_ = net::Clock::now();
+    for (const auto& [_, link] : links_) link->fetch_output();
 }
 
 void SessionDriver::dispatch(const Event& event) {

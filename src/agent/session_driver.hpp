@@ -96,6 +96,7 @@ private:
     using TimePoint = net::Clock::time_point;
 
     void flush_soon();
+    void flush();
     void dispatch(const session::Event& event);
     void dispatch_to_socket(const session::Event& event);
     void channel_opened(const session::Event& event);
@@ -119,6 +120,7 @@ private:
     TimePoint alone_since_;              // when the last channel was lost
     std::uint64_t requeued_before_ = 0;  // when there was last a channel
     bool alone_ = false;
+    TimePoint flushed_at_{};  // long ago
     bool pumping_ = false;
     bool flush_posted_ = false;
     bool again_ = false;

@@ -106,7 +106,10 @@ bool SessionLink::take_output() {
 
 void SessionLink::fetch_output() {
     if (!idle_ || over_ || frame_.size() > 0) return;
-    if (take_output()) wake_.notify_all();
+    if (!take_output()) return;
+    // Most of the time the socket takes it, and there is nothing to wait for.
+    if (websocket_.try_send(frame_) && !take_output()) return;
+    wake_.notify_all();
 }
 
 void SessionLink::close() {

@@ -29,6 +29,19 @@ awaitable<Result<void>> FrameWriter::write(ByteSpan frames) {
         co_return kClosing;
     }
     busy_ = true;
+    co_return co_await write_rest(frames);
+}
+
+std::optional<std::size_t> FrameWriter::try_write(ByteSpan frames) {
+    if (busy_ || close_queued_ || failed_ || !control_.empty()) return std::nullopt;
+    const auto written = stream_.try_write(frames);
+    failed_ = !written;
+    if (failed_) return std::nullopt;
+    busy_ = *written < frames.size() || stream_.has_unsent();
+    return *written;
+}
+
+awaitable<Result<void>> FrameWriter::write_rest(ByteSpan frames) {
     auto result = co_await stream_.write(frames);
     if (result && !control_.empty()) result = co_await write_pending_control();
     failed_ = failed_ || !result;

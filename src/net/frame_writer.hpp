@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,13 @@ public:
 
     /// Writes bytes that are whole frames, in turn. Fails once Close is on its way.
     [[nodiscard]] awaitable<Result<void>> write(ByteSpan frames);
+
+    /// Writes what the socket takes of them now, if nothing is before them.
+    /// @return bytes taken, or nullopt: nothing was done, and write() has to do it, or to tell why
+    /// not. If busy() then, nothing comes between these bytes and write_rest(), which has to
+    /// follow.
+    [[nodiscard]] std::optional<std::size_t> try_write(ByteSpan frames);
+    [[nodiscard]] awaitable<Result<void>> write_rest(ByteSpan frames);
 
     /// Queues a control frame behind the frame that is being written, and writes it now if none is.
     /// @return true if flush() has to be run to get it out.

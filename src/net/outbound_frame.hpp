@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "net/mask_keys.hpp"
 #include "net/slab.hpp"
 #include "websocket/frame.hpp"
@@ -26,16 +28,21 @@ public:
         websocket::copy_masked(slab_.data() + size_, bytes, key_, size_);
         size_ += bytes.size();
     }
-    /// @return header and payload, valid until clear(). Nothing can be appended after it.
+    /// @return header and payload, without what was sent() of them, valid until clear(). Nothing
+    /// can be appended after it.
     [[nodiscard]] ByteSpan finish() {
         const websocket::FrameHeader header{.masked = masked_, .mask = key_, .length = size_};
         const std::size_t head = websocket::header_size(size_, masked_);
         websocket::encode_header(slab_.data() - head, header);
-        return {slab_.data() - head, head + size_};
+        return ByteSpan(slab_.data() - head, head + size_).subspan(sent_.value_or(0));
     }
+    /// The first bytes of it are on their way, and the WebSocket is held for the rest.
+    void begun(std::size_t sent) { sent_ = sent; }
+    [[nodiscard]] bool is_begun() const { return sent_.has_value(); }
     void clear() {
         slab_.release();
         size_ = 0;
+        sent_.reset();
     }
 
 private:
@@ -47,6 +54,7 @@ private:
     bool masked_;
     Slab slab_;
     std::size_t size_ = 0;
+    std::optional<std::size_t> sent_;
     websocket::MaskKey key_{};
 };
 

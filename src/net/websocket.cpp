@@ -196,9 +196,22 @@ OutboundFrame WebSocket::new_frame() const {
 
 awaitable<Result<void>> WebSocket::send(OutboundFrame& frame) {
     const auto state = state_;
-    auto sent = co_await state->writer.write(frame.finish());
+    const ByteSpan bytes = frame.finish();
+    auto writing = frame.is_begun() ? state->writer.write_rest(bytes) : state->writer.write(bytes);
+    auto sent = co_await std::move(writing);
     frame.clear();
     co_return sent;
+}
+
+bool WebSocket::try_send(OutboundFrame& frame) {
+    const auto written = state_->writer.try_write(frame.finish());
+    if (!written) return false;
+    if (state_->writer.busy()) {
+        frame.begun(*written);
+        return false;
+    }
+    frame.clear();
+    return true;
 }
 
 void WebSocket::send_close(std::uint16_t code, std::string_view reason) {

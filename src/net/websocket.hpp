@@ -63,6 +63,9 @@ public:
 
     /// Sends a frame that was gathered, and clears it. @see OutboundFrame
     [[nodiscard]] awaitable<Result<void>> send(OutboundFrame& frame);
+    /// Sends it if the socket takes all of it now. @return false if send() has to be called with
+    /// it.
+    [[nodiscard]] bool try_send(OutboundFrame& frame);
     [[nodiscard]] OutboundFrame new_frame() const;
 
     /// Queues a Close (once; later calls do nothing). Data can't be sent after it.

@@ -35,6 +35,14 @@ protected:
     awaitable<void> protocol_error();
     awaitable<void> buffered();
     awaitable<void> reads_more();
+    awaitable<void> sends_at_once();
+    awaitable<void> begun_then_sent();
+
+    static net::OutboundFrame frame_of(const net::WebSocket& socket, std::string_view text) {
+        auto frame = socket.new_frame();
+        frame.append(as_bytes(text));
+        return frame;
+    }
 };
 
 awaitable<void> WebSocketTest::both_ways() {
@@ -107,6 +115,62 @@ awaitable<void> WebSocketTest::reads_more() {
 
 TEST_F(WebSocketTest, ReadsOnWithoutWaiting) {
     run(reads_more());
+}
+
+awaitable<void> WebSocketTest::sends_at_once() {
+    auto [client, server] = websocket_pair();
+    auto frame = frame_of(client, "hello");
+    EXPECT_TRUE(client.try_send(frame));
+    EXPECT_EQ(frame.size(), 0u);
+    EXPECT_EQ(co_await receive(server), "hello");
+    client.send_close(1000, "");
+    frame = frame_of(client, "too late");
+    EXPECT_FALSE(client.try_send(frame));
+    EXPECT_FALSE(frame.is_begun());
+    EXPECT_FALSE(co_await client.send(frame));
+    EXPECT_EQ(co_await receive(server), "<closed>");
+}
+
+TEST_F(WebSocketTest, SendsAFrameAtOnceWhereTheSocketTakesIt) {
+    run(sends_at_once());
+}
+
+// The server does not read until a frame has got stuck half way: its rest is sent by send(), and
+// what has come between, a Ping and somebody else's message, stands behind it.
+awaitable<void> WebSocketTest::begun_then_sent() {
+    auto [client, server] = websocket_pair();
+    const std::string text = pattern(net::OutboundFrame::kMaxPayload, 7);
+    auto frame = frame_of(client, text);
+    std::size_t whole = 0;
+    while (client.try_send(frame)) {
+        ++whole;
+        frame = frame_of(client, text);
+    }
+    EXPECT_TRUE(frame.is_begun());
+    client.send_ping();
+    auto other = frame_of(client, "other");
+    EXPECT_FALSE(client.try_send(other));
+    EXPECT_FALSE(other.is_begun());
+    int running = 2;
+    const auto send_it = [](net::WebSocket& socket, net::OutboundFrame& it,
+                            int& left) -> awaitable<void> {
+        EXPECT_TRUE(co_await socket.send(it));
+        --left;
+    };
+    net::spawn(context.get_executor(), send_it(client, other, running));
+    net::spawn(context.get_executor(), send_it(client, frame, running));
+    for (std::size_t i = 0; i <= whole; ++i) {
+        const std::string message = co_await receive(server);
+        EXPECT_TRUE(message == text) << i;
+        if (message != text) co_return;
+    }
+    EXPECT_EQ(co_await receive(server), "other");
+    EXPECT_TRUE(server.peer_pings());
+    co_await until([&] { return running == 0; });
+}
+
+TEST_F(WebSocketTest, GoesOnWithAFrameThatTheSocketTookApart) {
+    run(begun_then_sent());
 }
 
 TEST_F(WebSocketTest, CarriesMessagesOfEverySizeBothWays) {
