@@ -93,7 +93,8 @@ TEST_P(AesGcm, SealsAsTheStandardsVectorsDo) {
 TEST_P(AesGcm, SealsAndOpensWhatOpensslDoes) {
     std::vector<std::size_t> sizes;
     for (std::size_t size = 1; size <= 600; ++size) sizes.push_back(size);
-    for (const std::size_t size : {4095UL, 8192UL, 16383UL, 16384UL, 16385UL}) sizes.push_back(size);
+    for (const std::size_t size : {4095UL, 8192UL, 16383UL, 16384UL, 16385UL})
+        sizes.push_back(size);
     for (const std::size_t size : sizes) {
         const auto seed = static_cast<unsigned>(size);
         const auto key = random_bytes(size % 2 == 0 ? 16 : 32, seed);
