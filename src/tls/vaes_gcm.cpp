@@ -157,7 +157,7 @@ public:
         first.back() = std::byte{1};
         tag_mask_ = encrypt<kRounds>(keys(), load(first.data()));
         counter_ = _mm_add_epi32(turn_over(load(first.data())), _mm_set_epi32(0, 0, 0, 1));
-        header_bits_ = header.size() * 8;
+        header_size_ = header.size();
         for (; !header.empty(); header = header.subspan(std::min(header.size(), kBlock))) {
             hash(padded(header.first(std::min(header.size(), kBlock))));
         }
@@ -170,7 +170,11 @@ public:
         bool behind = false;
         for (; left >= kStrideBytes;
              left -= kStrideBytes, in += kStrideBytes, out += kStrideBytes) {
-            behind ? stride<true>(in, out, out - kStrideBytes) : stride<false>(in, out, nullptr);
+            if (behind) {
+                stride<true>(in, out, out - kStrideBytes);
+            } else {
+                stride<false>(in, out, nullptr);
+            }
             behind = true;
         }
         if (behind) hash_stride(out - kStrideBytes);
@@ -214,7 +218,7 @@ private:
     static constexpr std::size_t kStrideBytes = kStride * kBlock;
     static constexpr int kPairs = kStride / 2;
 
-    HPB_VAES_INLINE const std::byte* keys() const { return key_.round_keys.data(); }
+    [[nodiscard]] HPB_VAES_INLINE const std::byte* keys() const { return key_.round_keys.data(); }
 
     static HPB_VAES_INLINE __m128i padded(ByteSpan bytes) {
         alignas(16) std::array<std::byte, kBlock> block{};
@@ -284,8 +288,9 @@ private:
     }
 
     HPB_VAES_INLINE __m128i tag(std::size_t size) {
-        const __m128i sizes =
-            _mm_set_epi64x(static_cast<long long>(header_bits_), static_cast<long long>(size * 8));
+        // In bits.
+        const __m128i sizes = _mm_set_epi64x(static_cast<long long>(header_size_) * 8,
+                                             static_cast<long long>(size) * 8);
         hash(turn_over(sizes));
         return _mm_xor_si128(turn_over(hash_), tag_mask_);
     }
@@ -294,7 +299,7 @@ private:
     __m128i tag_mask_;
     __m128i counter_;  // turned over, of the next block
     __m128i hash_;
-    std::uint64_t header_bits_;
+    std::size_t header_size_;
 };
 
 HPB_VAES void schedule(ByteSpan key, VaesGcm::Schedule& made) {

@@ -36,8 +36,8 @@ public:
     };
 
 private:
-    Schedule schedule_;
-    bool long_key_;
+    [[maybe_unused]] Schedule schedule_;
+    [[maybe_unused]] bool long_key_;
 };
 
 }  // namespace hpb::tls
