@@ -41,8 +41,9 @@ public:
                                        std::byte* out, std::byte& last) = 0;
 };
 
-/// The fastest that this processor has for the suite: VaesGcm or, for everything that it does not
-/// do, or when OpenSSL is told to keep to FIPS-approved modules, OpensslAead.
+/// The fastest that this machine has for the suite: VaesGcm or, for everything that it does not
+/// do, where OpenSSL has wider instructions, and where OpenSSL is told to keep to FIPS-approved
+/// modules, OpensslAead.
 /// @param key  of the suite's size.
 [[nodiscard]] std::unique_ptr<Aead> make_aead(CipherSuite suite, ByteSpan key,
                                               Aead::Direction direction);

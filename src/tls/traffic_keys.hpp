@@ -1,8 +1,9 @@
 // tls: the record layer of TLS 1.3 (RFC 8446 section 5), for connections whose handshake OpenSSL
 // has made. It exists because a record costs OpenSSL's SSL object two copies, a system call and
 // 34 KiB of buffers (docs/performance.md): here records go from the caller's buffer to the wire's
-// and back in one pass, as with the kernel's TLS. The ciphers and hashes are OpenSSL's; the
-// handshake, certificates and everything else too. Sans-IO; one object per direction.
+// and back in one pass, as with the kernel's TLS. The hashes are OpenSSL's, and the ciphers but for
+// AES-GCM where the processor does it faster (docs/adr/0002-aes-gcm.md); the handshake,
+// certificates and everything else too. Sans-IO; one object per direction.
 #pragma once
 
 #include <array>
