@@ -119,8 +119,8 @@ private:
     TimePoint next_idle_check_ = TimePoint::max();
     TimePoint alone_since_;              // when the last channel was lost
     std::uint64_t requeued_before_ = 0;  // when there was last a channel
+    TimePoint flushed_at_{};             // long ago
     bool alone_ = false;
-    TimePoint flushed_at_{};  // long ago
     bool pumping_ = false;
     bool flush_posted_ = false;
     bool again_ = false;

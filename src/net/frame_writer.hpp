@@ -30,6 +30,7 @@ public:
     /// not. If busy() then, nothing comes between these bytes and write_rest(), which has to
     /// follow.
     [[nodiscard]] std::optional<std::size_t> try_write(ByteSpan frames);
+    /// @param frames  what try_write() has not taken; may be empty.
     [[nodiscard]] awaitable<Result<void>> write_rest(ByteSpan frames);
 
     /// Queues a control frame behind the frame that is being written, and writes it now if none is.

@@ -28,7 +28,7 @@ public:
         websocket::copy_masked(slab_.data() + size_, bytes, key_, size_);
         size_ += bytes.size();
     }
-    /// @return header and payload, without what was sent() of them, valid until clear(). Nothing
+    /// @return header and payload, without what begun() has counted, valid until clear(). Nothing
     /// can be appended after it.
     [[nodiscard]] ByteSpan finish() {
         const websocket::FrameHeader header{.masked = masked_, .mask = key_, .length = size_};
