@@ -47,9 +47,9 @@ lint: ## Check layout, layers and (for the cores) clang-tidy: TIDY=all for all f
 	@scripts/setup.sh dev
 	@echo "layout: $(words $(sources)) files" && $(call newest,clang-format) --dry-run -Werror $(sources)
 	@scripts/check_layers.py
-	@cmake --preset release -DBUILD_TESTING=ON >/dev/null
+	@cmake --preset release -B build/lint -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
 	@find src -name '*.cpp' | grep -E '^src/($(tidy_folders))/' | grep -v '/boost_' \
-	    | xargs -P "$$(nproc)" -n 4 $(call newest,clang-tidy) -p build/release --quiet
+	    | xargs -P "$$(nproc)" -n 4 $(call newest,clang-tidy) -p build/lint --quiet
 
 package: ## Make a Debian package in build/release
 	@scripts/setup.sh dev

@@ -44,10 +44,8 @@ net::awaitable<void> Process::handle_signals(Drain drain) {
         if (!error) exit(0);
     });
     const auto deadline = net::Clock::now() + drain.limit;
-    net::asio::steady_timer pause(pool_.first());
     while (!(drain.is_done && drain.is_done()) && net::Clock::now() < deadline) {
-        pause.expires_after(kDrainPoll);
-        co_await pause.async_wait(net::kAsTuple);
+        co_await net::sleep_for(kDrainPoll);
     }
     exit(0);
 }

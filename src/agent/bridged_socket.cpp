@@ -179,11 +179,9 @@ void BridgedSocket::on_local_reset() {
 net::awaitable<void> BridgedSocket::reset_when_delivered(Self self,
                                                          std::shared_ptr<SessionDriver> driver) {
     const auto limit = net::Clock::now() + kDeliverLimit;
-    asio::steady_timer timer(driver->executor());
     while (!self->over_ && !driver->core().all_acknowledged(self->stream_) &&
            net::Clock::now() < limit) {
-        timer.expires_after(kPoll);
-        co_await timer.async_wait(net::kAsTuple);
+        co_await net::sleep_for(kPoll);
     }
     if (self->over_) co_return;
     driver->core().reset(self->stream_);
@@ -258,10 +256,8 @@ void BridgedSocket::on_reset() {
 // What was written before the reset is not to be discarded with it.
 net::awaitable<void> BridgedSocket::close_with_reset(Self self) {
     const auto limit = net::Clock::now() + kDeliverLimit;
-    asio::steady_timer timer(self->socket_.executor());
     while (!all_sent(self->descriptor()) && net::Clock::now() < limit) {
-        timer.expires_after(kPoll);
-        co_await timer.async_wait(net::kAsTuple);
+        co_await net::sleep_for(kPoll);
     }
     self->socket_.reset_on_close();
 }

@@ -68,7 +68,7 @@ net::awaitable<ChannelEnd> Channel::read_until_end(std::string& why) {
         read += payload.size();
         if (read < kReadTurn) continue;
         read = 0;
-        co_await net::asio::post(executor(), net::asio::use_awaitable);
+        co_await net::give_way();
     }
     const auto& close = *websocket_.close_received();
     why = printable(close.reason);

@@ -216,10 +216,8 @@ net::awaitable<void> Connection::finish_after_channel() {
         co_return;
     }
     const auto limit = net::Clock::now() + kDrainLimit;
-    net::asio::steady_timer timer(channel_->executor());
     while (!over_ && !all_sent(*stream_) && net::Clock::now() < limit) {
-        timer.expires_after(kDrainPoll);
-        co_await timer.async_wait(net::kAsTuple);
+        co_await net::sleep_for(kDrainPoll);
     }
     abort();
 }

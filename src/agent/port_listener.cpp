@@ -94,7 +94,6 @@ net::awaitable<void> PortListener::run(std::shared_ptr<PortListener> self) {
                       "\"*\" admits everybody",
                       self->notes_->name());
     }
-    asio::steady_timer pause(self->executor());
     while (self->acceptor_.is_open()) {
         auto [error, socket] = co_await self->acceptor_.async_accept(net::kAsTuple);
         if (!error) {
@@ -107,8 +106,7 @@ net::awaitable<void> PortListener::run(std::shared_ptr<PortListener> self) {
             ops::log_error(kComponent, "{}: cannot accept a connection: {}", self->notes_->name(),
                            error.message());
         }
-        pause.expires_after(kAcceptPause);
-        co_await pause.async_wait(net::kAsTuple);
+        co_await net::sleep_for(kAcceptPause);
     }
 }
 

@@ -70,7 +70,7 @@ net::awaitable<std::string> SessionLink::read_until_end() {
         if (read < kReadTurn) continue;
         read = 0;
         driver_->pump();
-        co_await net::asio::post(websocket_.executor(), net::asio::use_awaitable);
+        co_await net::give_way();
     }
     const auto& close = *websocket_.close_received();
     co_return "closed by the relay with code " + std::to_string(close.code) +

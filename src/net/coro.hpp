@@ -32,11 +32,13 @@ inline constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 
 /// Starts a coroutine that nobody joins. The object it works on has to be kept alive by what the
 /// coroutine owns (a shared_ptr parameter); it must not throw for what a peer does.
-inline void spawn(const asio::any_io_executor& executor, awaitable<void> coroutine) {
-    asio::co_spawn(executor, std::move(coroutine), asio::detached);
-}
-inline void spawn(asio::io_context& context, awaitable<void> coroutine) {
-    spawn(context.get_executor(), std::move(coroutine));
-}
+void spawn(const asio::any_io_executor& executor, awaitable<void> coroutine);
+void spawn(asio::io_context& context, awaitable<void> coroutine);
+
+/// Waits, on the thread of the coroutine that asks.
+[[nodiscard]] awaitable<void> sleep_for(Clock::duration time);
+[[nodiscard]] awaitable<void> sleep_until(Clock::time_point time);
+/// Lets everything go first that is ready on this thread.
+[[nodiscard]] awaitable<void> give_way();
 
 }  // namespace hpb::net

@@ -293,8 +293,7 @@ net::awaitable<void> Connection::refuse(Refusal refusal, Body body) {
 net::awaitable<void> Connection::refuse_listener(Refusal refusal) {
     if (context_.delayed_refusals < kMaxDelayedRefusals) {
         ++context_.delayed_refusals;
-        net::asio::steady_timer delay(stream_.executor(), context_.options.refusal_delay);
-        co_await delay.async_wait(net::kAsTuple);
+        co_await net::sleep_for(context_.options.refusal_delay);
         --context_.delayed_refusals;
     }
     co_await refuse(std::move(refusal), Body::text);

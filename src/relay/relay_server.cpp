@@ -76,8 +76,7 @@ net::awaitable<void> RelayServer::accept_loop(std::shared_ptr<net::tcp::acceptor
                 "cannot accept connections: {}; raise the limit of open files ({} more since)",
                 error.message(), suppressed);
         }
-        net::asio::steady_timer pause(context_.pool.first(), kAcceptPause);
-        co_await pause.async_wait(net::kAsTuple);
+        co_await net::sleep_for(kAcceptPause);
     }
 }
 

@@ -108,7 +108,7 @@ awaitable<void> Connection::read(std::shared_ptr<Connection> self, Way way,
     int turn = 0;
     while (!self->over_ && !self->ended_[side]) {
         co_await self->read_once(way);
-        if (++turn % kReadTurn == 0) co_await net::asio::post(self->executor_, net::kAsTuple);
+        if (++turn % kReadTurn == 0) co_await net::give_way();
     }
 }
 

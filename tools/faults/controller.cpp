@@ -89,8 +89,7 @@ awaitable<void> Controller::serve_all(std::shared_ptr<const Controller> self,
         auto [error, socket] = co_await acceptor.async_accept(net::kAsTuple);
         if (error == net::asio::error::operation_aborted) co_return;
         if (error) {
-            net::asio::steady_timer pause(acceptor.get_executor(), kAcceptPause);
-            co_await pause.async_wait(net::kAsTuple);
+            co_await net::sleep_for(kAcceptPause);
             continue;
         }
         net::Stream stream(std::move(socket));
@@ -100,11 +99,9 @@ awaitable<void> Controller::serve_all(std::shared_ptr<const Controller> self,
 }
 
 awaitable<void> Controller::play(std::shared_ptr<const Controller> self, ScriptRun script) {
-    net::asio::steady_timer timer(co_await net::asio::this_coro::executor);
     const auto start = Clock::now();
     while (const auto step = script.next()) {
-        timer.expires_at(start + step->at);
-        co_await timer.async_wait(net::kAsTuple);
+        co_await net::sleep_until(start + step->at);
         const auto done = co_await self->execute(step->command);
         print_line(done ? format_step(*step)
                         : "# " + format_step(*step) + ": " + done.error().message());

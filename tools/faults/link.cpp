@@ -71,8 +71,7 @@ awaitable<void> Link::accept_all(std::shared_ptr<Link> self, std::uint64_t gener
         if (!error) {
             self->take(std::move(socket));
         } else if (error == net::asio::error::no_descriptors) {
-            net::asio::steady_timer pause(self->executor_, kAcceptPause);
-            co_await pause.async_wait(net::kAsTuple);
+            co_await net::sleep_for(kAcceptPause);
             if (self->generation_ != generation) co_return;
         }
     }
