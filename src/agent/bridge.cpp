@@ -31,9 +31,11 @@ std::size_t Bridge::add_mapping(const config::ClientMapping& mapping,
     return mappings_.size() - 1;
 }
 
-void Bridge::take(std::size_t mapping, net::Stream application, Quota::Ticket ticket) {
+void Bridge::take(std::size_t mapping, net::Stream application, const net::tcp::endpoint& peer,
+                  Quota::Ticket ticket) {
     if (stopping_) return reset(std::move(application));
-    waiting_.push_back({mapping, std::move(application), std::move(ticket), net::Clock::now()});
+    waiting_.push_back(
+        {mapping, std::move(application), peer, std::move(ticket), net::Clock::now()});
     hand_out();
 }
 
@@ -74,8 +76,8 @@ bool Bridge::hand_to_session(Waiting& waiting) {
     // A copy: taking a stream may end a session.
     const auto sessions = sessions_;
     return std::any_of(sessions.begin(), sessions.end(), [&](const auto& session) {
-        return session->is_usable() &&
-               session->take(waiting.application, waiting.ticket, mapping.key, mapping.notes);
+        return session->is_usable() && session->take(waiting.application, waiting.peer,
+                                                     waiting.ticket, mapping.key, mapping.notes);
     });
 }
 
@@ -214,9 +216,11 @@ void Bridge::pass(const std::shared_ptr<ChannelSlot>& slot, Waiting waiting) {
 // The service agent has been replaced by one that speaks v2.
 void Bridge::on_v2(std::size_t mapping, std::vector<ChannelSlot::Waiting> applications) {
     if (context_->options.session.protocol != config::Protocol::v1) speaks_v1_ = false;
-    for (auto& each : applications)
-        take(mapping, net::Stream::attach(executor_, std::move(each.application)),
-             std::move(each.ticket));
+    for (auto& each : applications) {
+        auto application = net::Stream::attach(executor_, std::move(each.application));
+        const auto peer = application.remote_endpoint();
+        take(mapping, std::move(application), peer, std::move(each.ticket));
+    }
 }
 
 void Bridge::refuse_waiting(const Error& why, net::Clock::duration patience) {

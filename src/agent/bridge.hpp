@@ -36,7 +36,8 @@ public:
                                           std::shared_ptr<MappingNotes> notes);
 
     /// Takes over an application's connection.
-    void take(std::size_t mapping, net::Stream application, Quota::Ticket ticket);
+    void take(std::size_t mapping, net::Stream application, const net::tcp::endpoint& peer,
+              Quota::Ticket ticket);
     /// Takes no more; what lives is ended by the agent's registry.
     void stop();
 
@@ -54,6 +55,7 @@ private:
     struct Waiting {
         std::size_t mapping;
         net::Stream application;
+        net::tcp::endpoint peer;
         Quota::Ticket ticket;
         net::Clock::time_point since;
     };

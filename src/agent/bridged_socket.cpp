@@ -3,7 +3,6 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <array>
 #include <utility>
@@ -96,7 +95,10 @@ bool BridgedSocket::read_once(std::size_t& turn) {
         vectors[i] = {pieces[i].data(), pieces[i].size()};
         room += pieces[i].size();
     }
-    const auto n = ::readv(descriptor(), vectors.data(), static_cast<int>(count));
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = count;
+    const auto n = ::recvmsg(descriptor(), &message, MSG_DONTWAIT);
     const bool blocked = n < 0 && would_block();
     core.commit(stream_, n > 0 ? static_cast<std::size_t>(n) : 0);
     if (n > 0) {

@@ -81,13 +81,15 @@ bool ClientSession::is_pending() const {
     return !ending_ && !stranded_ && !is_usable();
 }
 
-bool ClientSession::take(net::Stream& application, Quota::Ticket& ticket, std::int32_t key,
+bool ClientSession::take(net::Stream& application, const net::tcp::endpoint& peer,
+                         Quota::Ticket& ticket, std::int32_t key,
                          const std::shared_ptr<MappingNotes>& notes) {
-    const auto peer = application.remote_endpoint();
     const auto stream = session_->open({key, source_address(peer)});
     if (!stream) return false;
-    ops::log_debug(kComponent, "{}: connection {} from {} begins", notes->name(), label(*stream),
-                   net::host_port(peer.address().to_string(), peer.port()));
+    ops::log_debug(kComponent, [&] {
+        return fmt::format("{}: connection {} from {} begins", notes->name(), label(*stream),
+                           net::host_port(peer.address().to_string(), peer.port()));
+    });
     unanswered_.emplace(stream->value, notes);
     add_socket(*stream, std::move(application), std::move(ticket));
     pump();
@@ -313,7 +315,9 @@ void ClientSession::on_stream_opened(StreamId stream, const session::OpenInfo& o
 }
 
 void ClientSession::on_stream_accepted(StreamId stream) {
-    ops::log_debug(kComponent, "{}: connection {} has reached its target", name(), label(stream));
+    ops::log_debug(kComponent, [&] {
+        return fmt::format("{}: connection {} has reached its target", name(), label(stream));
+    });
     unanswered_.erase(stream.value);
 }
 

@@ -68,7 +68,8 @@ public:
     /// Bridges an application, if there is room for it.
     /// @param key    of its mapping. @param notes  for what is said of its mapping.
     /// @return false if not; then nothing was moved.
-    [[nodiscard]] bool take(net::Stream& application, Quota::Ticket& ticket, std::int32_t key,
+    [[nodiscard]] bool take(net::Stream& application, const net::tcp::endpoint& peer,
+                            Quota::Ticket& ticket, std::int32_t key,
                             const std::shared_ptr<MappingNotes>& notes);
 
 private:

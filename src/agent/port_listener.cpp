@@ -94,10 +94,11 @@ net::awaitable<void> PortListener::run(std::shared_ptr<PortListener> self) {
                       "\"*\" admits everybody",
                       self->notes_->name());
     }
+    net::tcp::endpoint peer;
     while (self->acceptor_.is_open()) {
-        auto [error, socket] = co_await self->acceptor_.async_accept(net::kAsTuple);
+        auto [error, socket] = co_await self->acceptor_.async_accept(peer, net::kAsTuple);
         if (!error) {
-            self->on_accepted(std::move(socket));
+            self->on_accepted(std::move(socket), peer);
             continue;
         }
         if (error == asio::error::operation_aborted || !self->acceptor_.is_open()) break;
@@ -110,10 +111,7 @@ net::awaitable<void> PortListener::run(std::shared_ptr<PortListener> self) {
     }
 }
 
-void PortListener::on_accepted(net::tcp::socket socket) {
-    net::error_code error;
-    const auto peer = socket.remote_endpoint(error);
-    if (error) return;  // gone already
+void PortListener::on_accepted(net::tcp::socket socket, const net::tcp::endpoint& peer) {
     std::uint64_t suppressed = 0;
     if (!mapping_.accept_from.admits(ip_bytes(peer.address()))) {
         if (rejections_.admit(net::Clock::now(), suppressed)) {
@@ -135,7 +133,7 @@ void PortListener::on_accepted(net::tcp::socket socket) {
         }
         return reset(std::move(application));
     }
-    bridge_->take(number_, std::move(application), std::move(ticket));
+    bridge_->take(number_, std::move(application), peer, std::move(ticket));
 }
 
 void PortListener::stop() {

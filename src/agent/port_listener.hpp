@@ -32,7 +32,7 @@ public:
     [[nodiscard]] net::asio::any_io_executor executor() { return acceptor_.get_executor(); }
 
 private:
-    void on_accepted(net::tcp::socket socket);
+    void on_accepted(net::tcp::socket socket, const net::tcp::endpoint& peer);
 
     net::tcp::acceptor acceptor_;
     net::tcp::endpoint endpoint_;

@@ -77,8 +77,10 @@ void ServiceSession::on_stream_opened(StreamId stream, const session::OpenInfo& 
             Error(errc::limit_exceeded, "too many target connections (limit " +
                                             std::to_string(entity_->connections->limit()) + ")"));
     }
-    ops::log_debug(kComponent, "{}: connection {} from {} to {} begins", mapping.notes->name(),
-                   label(stream), to_text(open.source), mapping.target.to_string());
+    ops::log_debug(kComponent, [&] {
+        return fmt::format("{}: connection {} from {} to {} begins", mapping.notes->name(),
+                           label(stream), to_text(open.source), mapping.target.to_string());
+    });
     net::spawn(executor(), dial_target(std::static_pointer_cast<ServiceSession>(shared_from_this()),
                                        stream, &mapping, std::move(ticket)));
 }

@@ -1,6 +1,10 @@
 #include "net/dial.hpp"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "base/text.hpp"
 #include "crypto/crypto.hpp"
@@ -17,24 +21,68 @@ constexpr std::chrono::milliseconds kAttemptDelay{250};
 constexpr std::size_t kMaxAddresses = 16;
 constexpr std::size_t kMaxProxyHead = 16 * 1024;
 
+error_code system_error_now() {
+    return {errno, boost::system::system_category()};
+}
+
 /// Connection attempts to several addresses, the first success wins. Shared by the dialling
 /// coroutine and the handlers of attempts, which may finish after it went on.
 struct Race : std::enable_shared_from_this<Race> {
     explicit Race(const asio::any_io_executor& e) : executor(e), changed(e) {}
 
-    void start(const tcp::endpoint& address) {
+    /// @return false if nothing is to be waited for: it has won, or failed.
+    bool start(const tcp::endpoint& address) {
+        const int descriptor = ::socket(address.protocol().family(),
+                                        SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+        if (descriptor < 0) {
+            last_error = system_error_now();
+            return false;
+        }
         auto socket = std::make_shared<tcp::socket>(executor);
+        error_code error = connect(descriptor, address);
+        // Between neighbours the handshake is over when the call that began it returns: asking a
+        // second time tells, and there is nothing to wait for.
+        const bool pending = error == asio::error::in_progress;
+        if (pending) error = connect(descriptor, address);
+        const bool waiting = pending && error == asio::error::already_started;
+        if (waiting || !error) {
+            error.clear();
+            socket->assign(address.protocol(), descriptor, error);
+        }
+        if (error) {
+            ::close(descriptor);
+            last_error = error;
+            return false;
+        }
+        if (waiting) {
+            wait_for(socket, address);
+        } else {
+            winner = std::move(*socket);
+        }
+        return waiting;
+    }
+
+    void wait_for(const std::shared_ptr<tcp::socket>& socket, const tcp::endpoint& address) {
         sockets.push_back(socket);
         ++running;
-        socket->async_connect(address, [self = shared_from_this(), socket](error_code error) {
-            --self->running;
-            if (!error && !self->winner && !self->over) {
-                self->winner = std::move(*socket);
-            } else if (error && error != asio::error::operation_aborted) {
-                self->last_error = error;
-            }
-            self->changed.notify_all();
-        });
+        socket->async_wait(tcp::socket::wait_write,
+                           [self = shared_from_this(), socket, address](error_code failed) {
+                               --self->running;
+                               if (!failed) failed = connect(socket->native_handle(), address);
+                               if (!failed && !self->winner && !self->over) {
+                                   self->winner = std::move(*socket);
+                               } else if (failed && failed != asio::error::operation_aborted) {
+                                   self->last_error = failed;
+                               }
+                               self->changed.notify_all();
+                           });
+    }
+
+    /// Begins a connection attempt, or tells how the one that was begun stands.
+    static error_code connect(int descriptor, const tcp::endpoint& address) {
+        if (::connect(descriptor, address.data(), static_cast<socklen_t>(address.size())) == 0)
+            return {};
+        return system_error_now();
     }
 
     void cancel() {
@@ -112,16 +160,16 @@ awaitable<Result<std::vector<tcp::endpoint>>> resolve(std::string host, std::uin
 
 awaitable<Result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port,
                                            Clock::time_point deadline) {
-    const std::string where = host_port(host, port);
+    const auto cannot_reach = [&] { return "cannot reach " + host_port(host, port); };
     auto found = co_await resolve(host, port, deadline);
-    if (!found) co_return found.error().with_context("cannot reach " + where);
+    if (!found) co_return found.error().with_context(cannot_reach());
 
     const auto executor = co_await asio::this_coro::executor;
     const auto race = std::make_shared<Race>(executor);
     const auto& addresses = *found;
     for (std::size_t next = 0; !race->winner && Clock::now() < deadline;) {
         if (next < addresses.size()) {
-            race->start(addresses[next++]);
+            if (!race->start(addresses[next++])) continue;
         } else if (race->running == 0) {
             break;
         }
@@ -136,9 +184,9 @@ awaitable<Result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port,
     if (race->winner) co_return std::move(*race->winner);
     if (race->last_error) {
         co_return Error(race->last_error,
-                        "cannot reach " + where + ": " + to_lower(race->last_error.message()));
+                        cannot_reach() + ": " + to_lower(race->last_error.message()));
     }
-    co_return Error(errc::timed_out, "cannot reach " + where + ": no answer in time");
+    co_return Error(errc::timed_out, cannot_reach() + ": no answer in time");
 }
 
 awaitable<Result<void>> connect_through(Stream& stream, const Proxy& proxy, std::string where) {
@@ -189,16 +237,16 @@ std::string host_port(const std::string& host, std::uint16_t port) {
 
 awaitable<Result<Stream>> dial(std::string host, std::uint16_t port, DialOptions options) {
     const auto deadline = Clock::now() + options.timeout;
-    const std::string where = host_port(host, port);
-    const std::string tcp_host = options.proxy != nullptr ? options.proxy->host : host;
-    const std::uint16_t tcp_port = options.proxy != nullptr ? options.proxy->port : port;
-    auto socket = co_await connect_tcp(tcp_host, tcp_port, deadline);
+    const Proxy* const proxy = options.proxy;
+    auto socket = co_await connect_tcp(proxy != nullptr ? proxy->host : host,
+                                       proxy != nullptr ? proxy->port : port, deadline);
     if (!socket) co_return socket.error();
 
     Stream stream(std::move(*socket));
     stream.set_options();
     // Nothing more to wait for: a target's connection needs no timer of its own.
     if (options.proxy == nullptr && options.tls == nullptr) co_return std::move(stream);
+    const std::string where = host_port(host, port);
     std::optional<Error> failure;
     {
         Deadline limit(stream, deadline - Clock::now());

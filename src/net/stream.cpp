@@ -39,10 +39,7 @@ void set_connection_options(int fd) {
 
 }  // namespace
 
-Stream::Stream(tcp::socket socket) : socket_(std::move(socket)) {
-    error_code ignored;
-    socket_.native_non_blocking(true, ignored);
-}
+Stream::Stream(tcp::socket socket) : socket_(std::move(socket)) {}
 
 void Stream::set_options() {
     set_connection_options(socket_.native_handle());
@@ -92,6 +89,10 @@ Error Stream::ssl_error(int result) {
 
 awaitable<Result<void>> Stream::handshake(SslPtr ssl) {
     ssl_ = std::move(ssl);
+    // OpenSSL reads without flags.
+    error_code unusable;
+    socket_.native_non_blocking(true, unusable);
+    if (unusable) co_return Error(unusable);
     if (!TlsBatch::attach(ssl_.get(), socket_.native_handle()))
         co_return Error(asio::error::no_memory);
     // OpenSSL is not to read beyond the handshake.
@@ -135,7 +136,7 @@ awaitable<Result<void>> Stream::flush_records() {
 Result<std::size_t> Stream::try_read(MutableByteSpan into) {
     if (records_) return records_->try_read(socket_.native_handle(), into);
     if (!ssl_) {
-        const auto n = ::recv(socket_.native_handle(), into.data(), into.size(), 0);
+        const auto n = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
         if (n >= 0) return static_cast<std::size_t>(n);
         if (errno == EAGAIN || errno == EINTR) return kWouldBlock;
         return system_error_now();
@@ -190,7 +191,8 @@ awaitable<Result<std::size_t>> Stream::read_some(Slab& slab) {
 Result<std::size_t> Stream::try_write(ByteSpan data) {
     if (records_) return records_->try_write(socket_.native_handle(), data);
     if (!ssl_) {
-        const auto n = ::send(socket_.native_handle(), data.data(), data.size(), MSG_NOSIGNAL);
+        const auto n =
+            ::send(socket_.native_handle(), data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) return static_cast<std::size_t>(n);
         if (errno == EAGAIN || errno == EINTR) return std::size_t{0};
         return system_error_now();

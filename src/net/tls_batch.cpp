@@ -72,7 +72,7 @@ Unsent* unsent_of(SSL* ssl) {
 
 /// @return bytes taken by the socket, 0 if it is full.
 Result<std::size_t> send_some(int descriptor, ByteSpan bytes) {
-    const auto n = ::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const auto n = ::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0) return static_cast<std::size_t>(n);
     if (errno == EAGAIN || errno == EINTR) return std::size_t{0};
     return Error(boost::system::error_code(errno, boost::system::system_category()));

@@ -23,6 +23,7 @@ constexpr std::uint8_t kFatal = 2;
 constexpr std::uint8_t kCloseNotify = 0;
 /// KeyUpdates and the like that wait for a socket: a peer that asks for more does not read.
 constexpr std::size_t kMaxQueued = 1024;
+constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;  // of send()
 
 /// Ciphertext of the call that is under way.
 std::vector<std::byte>& inbound_buffer() {
@@ -126,7 +127,7 @@ Result<std::size_t> TlsRecords::try_read(int descriptor, MutableByteSpan into) {
         if (buffer.size() < wanted) buffer.resize(wanted);
         std::copy(partial_.begin(), partial_.end(), buffer.begin());
         const std::size_t have = partial_.size();
-        const auto n = ::recv(descriptor, buffer.data() + have, wanted - have, 0);
+        const auto n = ::recv(descriptor, buffer.data() + have, wanted - have, MSG_DONTWAIT);
         if (n < 0) {
             if (!would_block()) return system_error_now();
             if (partial_.empty()) partial_ = {};  // with its memory: this one waits now
@@ -275,7 +276,7 @@ Result<std::size_t> TlsRecords::try_write(int descriptor, ByteSpan data) {
 }
 
 Result<void> TlsRecords::send(int descriptor, ByteSpan records) {
-    const auto n = ::send(descriptor, records.data(), records.size(), MSG_NOSIGNAL);
+    const auto n = ::send(descriptor, records.data(), records.size(), kFlags);
     if (n < 0 && !would_block()) return system_error_now();
     const auto sent = records.subspan(n < 0 ? 0 : static_cast<std::size_t>(n));
     if (sent.empty()) return {};
@@ -286,7 +287,7 @@ Result<void> TlsRecords::send(int descriptor, ByteSpan records) {
 Result<void> TlsRecords::flush(int descriptor) {
     if (unsent_.empty()) return {};
     const ByteSpan left = ByteSpan(unsent_).subspan(unsent_begin_);
-    const auto n = ::send(descriptor, left.data(), left.size(), MSG_NOSIGNAL);
+    const auto n = ::send(descriptor, left.data(), left.size(), kFlags);
     if (n < 0) {
         if (would_block()) return kWouldBlock;
         return system_error_now();

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -48,6 +49,12 @@ void log(Level level, std::string_view component, fmt::format_string<Args...> fo
         log_line(level, component, fmt::format(format, std::forward<Args>(args)...));
 }
 
+/// @param message  makes the line, and is called only if somebody wants it: for lines of the data
+/// path, whose parts cost more than the question.
+template <std::invocable Message>
+void log_debug(std::string_view component, Message&& message) {
+    if (log_enabled(Level::debug)) log_line(Level::debug, component, message());
+}
 template <class... Args>
 void log_debug(std::string_view component, fmt::format_string<Args...> format, Args&&... args) {
     log(Level::debug, component, format, std::forward<Args>(args)...);

@@ -26,8 +26,32 @@ protected:
         (void)co_await write(stream, data);
     }
 
+    /// Accepts nobody and has no room for one who waits, so the kernel lets a SYN go unanswered.
+    struct FullListener {
+        explicit FullListener(net::asio::io_context& context)
+            : acceptor(context), first(context), second(context) {
+            const net::tcp::endpoint any(net::asio::ip::address_v4::loopback(), 0);
+            acceptor.open(any.protocol());
+            acceptor.bind(any);
+            acceptor.listen(0);
+            first.connect(acceptor.local_endpoint());
+        }
+        [[nodiscard]] std::uint16_t port() const { return acceptor.local_endpoint().port(); }
+
+        net::tcp::acceptor acceptor;
+        net::tcp::socket first;
+        net::tcp::socket second;
+    };
+
+    static awaitable<void> dial_into(std::optional<Result<net::Stream>>& result,
+                                     std::uint16_t port) {
+        result.emplace(co_await net::dial("127.0.0.1", port, {}));
+    }
+
     awaitable<void> refused();
     awaitable<void> localhost();
+    awaitable<void> unanswered();
+    awaitable<void> answered_late();
     awaitable<void> silent();
     awaitable<void> through_proxy();
     awaitable<void> proxy_refuses(std::string response, std::string expected);
@@ -61,6 +85,42 @@ awaitable<void> DialTest::localhost() {
 
 TEST_F(DialTest, TriesEveryAddressOfAName) {
     run(localhost());
+}
+
+awaitable<void> DialTest::unanswered() {
+    const FullListener full(context);
+    net::DialOptions options;
+    options.timeout = 50ms;
+    const auto stream = co_await net::dial("127.0.0.1", full.port(), options);
+    EXPECT_FALSE(stream.has_value());
+    if (!stream) {
+        EXPECT_EQ(stream.error().message(),
+                  "cannot reach 127.0.0.1:" + std::to_string(full.port()) + ": no answer in time");
+    }
+}
+
+TEST_F(DialTest, GivesUpOnAnAddressThatDoesNotAnswer) {
+    run(unanswered());
+}
+
+awaitable<void> DialTest::answered_late() {
+    FullListener full(context);
+    std::optional<Result<net::Stream>> dialled;
+    net::spawn(context, dial_into(dialled, full.port()));
+    // The dialler's SYN is lost; the one after it, a second later, finds room.
+    co_await net::give_way();
+    EXPECT_FALSE(dialled.has_value());
+    full.acceptor.accept(full.second);
+    auto arrived = co_await accept(full.acceptor);
+    co_await until([&] { return dialled.has_value(); });
+    EXPECT_TRUE(dialled->has_value());
+    if (!*dialled) co_return;
+    EXPECT_TRUE(co_await write(**dialled, "hello"));
+    EXPECT_EQ(co_await read(arrived, 5), "hello");
+}
+
+TEST_F(DialTest, WaitsForAnAddressThatAnswersLate) {
+    run(answered_late());
 }
 
 awaitable<void> DialTest::silent() {
