@@ -150,9 +150,10 @@ void BridgedSocket::on_local_end() {
     watch_for_reset();
 }
 
-// A socket that is not being read can still be reset, and its other end is to know at once.
+// A socket that is not being read can still be reset, and its other end is to know at once; unless
+// both have had their end already.
 void BridgedSocket::watch_for_reset() {
-    if (std::exchange(watching_, true)) return;
+    if (inbound_over_ || std::exchange(watching_, true)) return;
     socket_.socket().async_wait(
         net::tcp::socket::wait_error,
         [self = shared_from_this(), driver = driver_->shared_from_this()](net::error_code failed) {
@@ -238,6 +239,7 @@ void BridgedSocket::wait_for_room() {
 }
 
 void BridgedSocket::on_inbound_finished() {
+    inbound_over_ = true;
     socket_.shutdown_send();
 }
 

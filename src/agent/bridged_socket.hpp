@@ -70,6 +70,7 @@ private:
     Reading reading_ = Reading::idle;
     std::size_t expected_;        // bytes that the next read makes room for
     bool write_blocked_ = false;  // a wait for room in the socket is pending
+    bool inbound_over_ = false;   // the peer's end was passed on
     bool watching_ = false;       // a wait for the socket's reset is pending
     bool resetting_ = false;      // it was reset; the stream will be
     bool over_ = false;

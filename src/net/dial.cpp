@@ -25,44 +25,42 @@ error_code system_error_now() {
     return {errno, boost::system::system_category()};
 }
 
-/// Connection attempts to several addresses, the first success wins. Shared by the dialling
-/// coroutine and the handlers of attempts, which may finish after it went on.
+/// Begins a connection attempt, or tells how the one that was begun stands.
+error_code connect(int descriptor, const tcp::endpoint& address) {
+    if (::connect(descriptor, address.data(), static_cast<socklen_t>(address.size())) == 0)
+        return {};
+    return system_error_now();
+}
+
+/// A connection that was begun, and is there already unless `pending`.
+struct Attempt {
+    tcp::socket socket;
+    bool pending;
+};
+
+Result<Attempt> begin(const asio::any_io_executor& executor, const tcp::endpoint& address) {
+    const int descriptor = ::socket(address.protocol().family(),
+                                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (descriptor < 0) return Error(system_error_now());
+    error_code error = connect(descriptor, address);
+    // Between neighbours the handshake is over when the call that began it returns: asking a second
+    // time tells, and there is nothing to wait for.
+    if (error == asio::error::in_progress) error = connect(descriptor, address);
+    Attempt attempt{tcp::socket(executor), error == asio::error::already_started};
+    if (attempt.pending) error.clear();
+    if (!error) attempt.socket.assign(address.protocol(), descriptor, error);
+    if (!error) return attempt;
+    ::close(descriptor);
+    return Error(error);
+}
+
+/// Attempts that are pending, the first success wins. Shared by the dialling coroutine and the
+/// handlers of attempts, which may finish after it went on.
 struct Race : std::enable_shared_from_this<Race> {
-    explicit Race(const asio::any_io_executor& e) : executor(e), changed(e) {}
+    explicit Race(const asio::any_io_executor& executor) : changed(executor) {}
 
-    /// @return false if nothing is to be waited for: it has won, or failed.
-    bool start(const tcp::endpoint& address) {
-        const int descriptor = ::socket(address.protocol().family(),
-                                        SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-        if (descriptor < 0) {
-            last_error = system_error_now();
-            return false;
-        }
-        auto socket = std::make_shared<tcp::socket>(executor);
-        error_code error = connect(descriptor, address);
-        // Between neighbours the handshake is over when the call that began it returns: asking a
-        // second time tells, and there is nothing to wait for.
-        const bool pending = error == asio::error::in_progress;
-        if (pending) error = connect(descriptor, address);
-        const bool waiting = pending && error == asio::error::already_started;
-        if (waiting || !error) {
-            error.clear();
-            socket->assign(address.protocol(), descriptor, error);
-        }
-        if (error) {
-            ::close(descriptor);
-            last_error = error;
-            return false;
-        }
-        if (waiting) {
-            wait_for(socket, address);
-        } else {
-            winner = std::move(*socket);
-        }
-        return waiting;
-    }
-
-    void wait_for(const std::shared_ptr<tcp::socket>& socket, const tcp::endpoint& address) {
+    void enter(tcp::socket entrant, const tcp::endpoint& address) {
+        const auto socket = std::make_shared<tcp::socket>(std::move(entrant));
         sockets.push_back(socket);
         ++running;
         socket->async_wait(tcp::socket::wait_write,
@@ -78,13 +76,6 @@ struct Race : std::enable_shared_from_this<Race> {
                            });
     }
 
-    /// Begins a connection attempt, or tells how the one that was begun stands.
-    static error_code connect(int descriptor, const tcp::endpoint& address) {
-        if (::connect(descriptor, address.data(), static_cast<socklen_t>(address.size())) == 0)
-            return {};
-        return system_error_now();
-    }
-
     void cancel() {
         over = true;
         for (const auto& socket : sockets) {
@@ -93,7 +84,6 @@ struct Race : std::enable_shared_from_this<Race> {
         }
     }
 
-    asio::any_io_executor executor;
     Signal changed;
     std::vector<std::shared_ptr<tcp::socket>> sockets;
     std::optional<tcp::socket> winner;
@@ -158,19 +148,27 @@ awaitable<Result<std::vector<tcp::endpoint>>> resolve(std::string host, std::uin
     co_return interleave(lookup->results);
 }
 
-awaitable<Result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port,
-                                           Clock::time_point deadline) {
-    const auto cannot_reach = [&] { return "cannot reach " + host_port(host, port); };
-    auto found = co_await resolve(host, port, deadline);
-    if (!found) co_return found.error().with_context(cannot_reach());
-
+// The addresses one after the other, each with a head start, until one answers.
+awaitable<Result<tcp::socket>> connect_first(std::vector<tcp::endpoint> addresses,
+                                             Clock::time_point deadline) {
     const auto executor = co_await asio::this_coro::executor;
-    const auto race = std::make_shared<Race>(executor);
-    const auto& addresses = *found;
-    for (std::size_t next = 0; !race->winner && Clock::now() < deadline;) {
+    std::shared_ptr<Race> race;  // where nothing is pending there is none
+    error_code last_error = make_error_code(errc::timed_out);
+    for (std::size_t next = 0; !(race && race->winner) && Clock::now() < deadline;) {
         if (next < addresses.size()) {
-            if (!race->start(addresses[next++])) continue;
-        } else if (race->running == 0) {
+            const auto& address = addresses[next++];
+            auto attempt = begin(executor, address);
+            if (!attempt) {
+                last_error = attempt.error().code();
+                continue;
+            }
+            if (!attempt->pending) {
+                if (race) race->cancel();
+                co_return std::move(attempt->socket);
+            }
+            if (!race) race = std::make_shared<Race>(executor);
+            race->enter(std::move(attempt->socket), address);
+        } else if (!race || race->running == 0) {
             break;
         }
         const std::size_t running = race->running;
@@ -180,13 +178,22 @@ awaitable<Result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port,
             (void)co_await race->changed.wait_until(until);
         }
     }
+    if (!race) co_return Error(last_error);
     race->cancel();
     if (race->winner) co_return std::move(*race->winner);
-    if (race->last_error) {
-        co_return Error(race->last_error,
-                        cannot_reach() + ": " + to_lower(race->last_error.message()));
-    }
-    co_return Error(errc::timed_out, cannot_reach() + ": no answer in time");
+    co_return Error(race->last_error ? race->last_error : last_error);
+}
+
+awaitable<Result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port,
+                                           Clock::time_point deadline) {
+    auto found = co_await resolve(host, port, deadline);
+    if (!found) co_return found.error().with_context("cannot reach " + host_port(host, port));
+    auto socket = co_await connect_first(std::move(*found), deadline);
+    if (socket) co_return socket;
+    const auto code = socket.error().code();
+    const std::string why =
+        code == make_error_code(errc::timed_out) ? "no answer in time" : to_lower(code.message());
+    co_return Error(code, "cannot reach " + host_port(host, port) + ": " + why);
 }
 
 awaitable<Result<void>> connect_through(Stream& stream, const Proxy& proxy, std::string where) {
