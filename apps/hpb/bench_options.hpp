@@ -20,7 +20,7 @@ struct BenchOptions {
     std::size_t bulk = 0;  ///< latency: streams beside it
     std::size_t in_flight = 64;
     std::optional<std::uint64_t> count;
-    double seconds = 3;
+    std::optional<double> seconds;  ///< default 3, or no limit where there is a count
     double warm_up = 1;
     bool json = false;
 };

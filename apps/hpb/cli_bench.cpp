@@ -124,7 +124,7 @@ void add_bench(CLI::App& app, BenchOptions& options) {
     add_count(throughput, "--streams", options.streams, kMostStreams, "bulk streams, default 1");
     add_count(latency, "--bulk", options.bulk, kMostStreams, "bulk streams beside it, default 0");
     add_count(rate, "--in-flight", options.in_flight, kMostStreams, "at a time, default 64");
-    add_total(rate, options, "connections in all, instead of --seconds");
+    add_total(rate, options, "end after so many connections; only then, if there is no --seconds");
     add_total(idle, options, "connections")->required();
     bench.footer(
         "Example, with a bridge from port 5000 here to port 7000 there:\n"

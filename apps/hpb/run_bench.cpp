@@ -10,11 +10,13 @@ namespace hpb::app {
 namespace {
 
 constexpr double kMiB = 1024.0 * 1024.0;
+constexpr double kNoLimit = 1e9;  // seconds
 
 bench::Plan plan_of(const BenchOptions& options) {
     bench::Plan plan;
     for (const auto& address : options.addresses) plan.to.push_back({address.host, address.port});
-    plan.seconds = std::chrono::duration<double>(options.seconds);
+    if (options.seconds || options.count)
+        plan.seconds = std::chrono::duration<double>(options.seconds.value_or(kNoLimit));
     plan.warm_up = std::chrono::duration<double>(options.warm_up);
     return plan;
 }

@@ -38,7 +38,7 @@ struct Rate {
     Samples times;  ///< of each connection, from connect to the byte's return
 };
 /// Connections opened, proven with a byte there and back, and closed, `in_flight` at a time.
-/// @param count  ends after so many; else after plan.seconds.
+/// @param count  ends after so many, if that is before plan.seconds are over.
 [[nodiscard]] Rate measure_rate(const Plan& plan, std::size_t in_flight,
                                 std::optional<std::uint64_t> count);
 

@@ -113,7 +113,7 @@ Rate measure_rate(const Plan& plan, std::size_t in_flight, std::optional<std::ui
     const auto start = Clock::now();
     const auto end = start + std::chrono::duration_cast<Clock::duration>(plan.seconds);
     std::uint64_t begun = 0;
-    const auto more = [&] { return count ? begun < *count : Clock::now() < end; };
+    const auto more = [&] { return (!count || begun < *count) && Clock::now() < end; };
     while (opener.running() > 0 || more()) {
         for (; opener.can_begin() && more(); ++begun) opener.begin();
         if (opener.running() == 0) break;

@@ -203,6 +203,8 @@ TEST(CommandLine, Bench) {
     EXPECT_EQ(parse({"bench", "serve", "--listen", "127.0.0.1:0"}).bench.load,
               BenchOptions::Load::serve);
     EXPECT_EQ(parse({"bench", "idle", "h:1", "--count", "9"}).bench.count, 9u);
+    EXPECT_FALSE(parse({"bench", "rate", "h:1"}).bench.seconds);
+    EXPECT_EQ(parse({"bench", "rate", "h:1", "--seconds", "2"}).bench.seconds, 2.0);
 }
 
 TEST(CommandLine, BenchSaysWhatItMisses) {
