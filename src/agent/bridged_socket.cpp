@@ -153,7 +153,8 @@ void BridgedSocket::on_local_end() {
 // A socket that is not being read can still be reset, and its other end is to know at once; unless
 // both have had their end already.
 void BridgedSocket::watch_for_reset() {
-    if (inbound_over_ || std::exchange(watching_, true)) return;
+    const bool both_over = inbound_over_ && reading_ == Reading::for_end;
+    if (both_over || std::exchange(watching_, true)) return;
     socket_.socket().async_wait(
         net::tcp::socket::wait_error,
         [self = shared_from_this(), driver = driver_->shared_from_this()](net::error_code failed) {

@@ -10,6 +10,7 @@ connection is refused before it exists, and through a bridge a moment after, is 
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -88,6 +89,21 @@ class Application:
         assert select.select([self.sock], [], [], deadline(20))[0], "nothing arrives"
         count = struct.unpack("i", fcntl.ioctl(self.sock, termios.FIONREAD, bytes(4)))[0]
         assert count > 0, "there should be something to read"
+
+    def send_until_full(self):
+        """As much as is taken, until nothing has been for a while."""
+        self.sock.setblocking(False)
+        while select.select([], [self.sock], [], 0.3)[1]:
+            with contextlib.suppress(BlockingIOError):
+                self.sock.send(bytes(1 << 16))
+
+    def wait_for_reset(self):
+        """Without reading."""
+        waiting = select.poll()
+        waiting.register(self.sock, 0)  # errors are always told
+        assert waiting.poll(deadline(10) * 1000), "no reset"
+        error = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        self.saw.append(errno.errorcode.get(error, "no error"))
 
     def half_close(self):
         with contextlib.suppress(OSError):
@@ -334,6 +350,26 @@ def test_as_direct(world, name, turn):
         taken = time.monotonic() - start
         assert {seen} == direct, f"bridged, time {turn_number + 1}: {seen}; direct: {direct}{world.bridge.said()}"
         assert taken < deadline(2), f"bridged, time {turn_number + 1}: right, but only after {taken:.1f} s"
+
+
+def _half_close_and_read_nothing(a):
+    a.half_close()
+    a.wait_for_reset()
+
+
+def _send_until_full_and_reset(a):
+    a.read_all()
+    a.send_until_full()
+    a.reset()
+
+
+@pytest.mark.parametrize("turn", ["the client", "the server"])
+def test_a_reset_reaches_one_who_has_half_closed_and_does_not_read(world, turn):
+    """The one who resets is not being read from either by then: its stream has no credit left."""
+    ends = (_half_close_and_read_nothing, _send_until_full_and_reset)
+    for address in world.direct, world.bridged:
+        saw = world.play(address, *(ends if turn == "the client" else reversed(ends)))
+        assert ["ECONNRESET"] in saw, f"{address}: {saw}{world.bridge.said()}"
 
 
 @pytest.mark.parametrize("closer", ["client", "server"])
