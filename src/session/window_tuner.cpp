@@ -12,7 +12,7 @@ using std::chrono::microseconds;
 // reader takes in kShortQueue, measured for kShortSpan at a time. Where nobody is that would mind,
 // a longer queue keeps the processes along the path from waiting for each other.
 constexpr microseconds kShortest{2000};
-constexpr microseconds kShortQueue{270};
+constexpr microseconds kShortQueue{130};
 constexpr microseconds kAloneQueue{14'000};
 constexpr microseconds kShortSpan{5000};
 constexpr std::uint64_t kMostOnShort = std::uint64_t{1} << 20;

@@ -124,17 +124,24 @@ TEST_F(WindowTunerTest, StaysSmallOnLoopback) {
     }
 }
 
-TEST_F(WindowTunerTest, OnLoopbackIsAQuarterOfAMillisecondsQueueAndLittleMore) {
-    Path path{400e6, microseconds{200}, tuner};
+TEST_F(WindowTunerTest, OnLoopbackIsAnEighthOfAMillisecondsQueueAndLittleMore) {
+    Path path{1e9, microseconds{0}, tuner};
     path.run(seconds{1});
-    EXPECT_GE(tuner.window(), 100 * kKiB);
+    EXPECT_GE(tuner.window(), 110 * kKiB);
     EXPECT_LE(tuner.window(), 150 * kKiB);
     path.rate(20e6);
     path.run(seconds{1});
     EXPECT_EQ(tuner.window(), 64 * kKiB);
-    path.rate(800e6);
+    path.rate(1e9);
     path.run(seconds{1});
-    EXPECT_GE(tuner.window(), 200 * kKiB);
+    EXPECT_GE(tuner.window(), 110 * kKiB);
+}
+
+TEST_F(WindowTunerTest, BesideALightStreamIsEnoughForTheRoundTrip) {
+    Path path{400e6, microseconds{400}, tuner};
+    path.run(seconds{1});
+    EXPECT_GE(tuner.window(), 400'000 / 1000 * 400);
+    EXPECT_LE(tuner.window(), 400'000 / 1000 * 600);
 }
 
 TEST_F(WindowTunerTest, AloneOnLoopbackItMayQueueMore) {
