@@ -60,20 +60,30 @@ struct Race : std::enable_shared_from_this<Race> {
     explicit Race(const asio::any_io_executor& executor) : changed(executor) {}
 
     void enter(tcp::socket entrant, const tcp::endpoint& address) {
-        const auto socket = std::make_shared<tcp::socket>(std::move(entrant));
-        sockets.push_back(socket);
+        sockets.push_back(std::make_shared<tcp::socket>(std::move(entrant)));
         ++running;
+        wait_for(sockets.back(), address);
+    }
+
+    void wait_for(const std::shared_ptr<tcp::socket>& socket, const tcp::endpoint& address) {
         socket->async_wait(tcp::socket::wait_write,
                            [self = shared_from_this(), socket, address](error_code failed) {
-                               --self->running;
                                if (!failed) failed = connect(socket->native_handle(), address);
-                               if (!failed && !self->winner && !self->over) {
-                                   self->winner = std::move(*socket);
-                               } else if (failed && failed != asio::error::operation_aborted) {
-                                   self->last_error = failed;
-                               }
-                               self->changed.notify_all();
+                               // The reactor may have woken us for nothing.
+                               if (failed == asio::error::already_started)
+                                   return self->wait_for(socket, address);
+                               self->on_outcome(*socket, failed);
                            });
+    }
+
+    void on_outcome(tcp::socket& socket, error_code failed) {
+        --running;
+        if (!failed && !winner && !over) {
+            winner = std::move(socket);
+        } else if (failed && failed != asio::error::operation_aborted) {
+            last_error = failed;
+        }
+        changed.notify_all();
     }
 
     void cancel() {
