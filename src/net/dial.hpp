@@ -26,7 +26,7 @@ struct DialOptions {
 
 /// Connects to host:port: resolves the name anew, tries its addresses in the manner of RFC 8305
 /// (both families, the next 250 ms after the last), goes through the proxy if there is one, and
-/// does TLS.
+/// does TLS. Never ends before whoever started it has gone on, not even where all is known at once.
 /// @return the connection, or an error that says in one line what could not be reached and why.
 [[nodiscard]] awaitable<Result<Stream>> dial(std::string host, std::uint16_t port,
                                              DialOptions options);

@@ -48,6 +48,7 @@ protected:
         result.emplace(co_await net::dial("127.0.0.1", port, {}));
     }
 
+    awaitable<void> not_at_once();
     awaitable<void> refused();
     awaitable<void> localhost();
     awaitable<void> unanswered();
@@ -70,6 +71,25 @@ awaitable<void> DialTest::refused() {
                   "cannot reach 127.0.0.1:" + std::to_string(port) + ": connection refused");
         EXPECT_EQ(stream.error().code(), net::asio::error::connection_refused);
     }
+}
+
+awaitable<void> DialTest::not_at_once() {
+    auto acceptor = listen();
+    std::optional<Result<net::Stream>> dialled;
+    net::spawn(context, dial_into(dialled, acceptor.local_endpoint().port()));
+    EXPECT_FALSE(dialled.has_value());
+    co_await until([&] { return dialled.has_value(); });
+    acceptor.close();
+    const auto port = (*dialled)->remote_endpoint().port();
+    dialled.reset();
+    net::spawn(context, dial_into(dialled, port));
+    EXPECT_FALSE(dialled.has_value());
+    co_await until([&] { return dialled.has_value(); });
+    EXPECT_FALSE(dialled->has_value());
+}
+
+TEST_F(DialTest, EndsWhenWhoeverAskedHasGoneOn) {
+    run(not_at_once());
 }
 
 TEST_F(DialTest, SaysWhoRefused) {
