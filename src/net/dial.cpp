@@ -199,8 +199,6 @@ awaitable<Result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port,
     auto found = co_await resolve(host, port, deadline);
     if (!found) co_return found.error().with_context("cannot reach " + host_port(host, port));
     auto socket = co_await connect_first(std::move(*found), deadline);
-    // Also where nothing was waited for, the one who asked has gone on before it hears of it.
-    co_await give_way();
     if (socket) co_return socket;
     const auto code = socket.error().code();
     const std::string why =
@@ -259,6 +257,8 @@ awaitable<Result<Stream>> dial(std::string host, std::uint16_t port, DialOptions
     const Proxy* const proxy = options.proxy;
     auto socket = co_await connect_tcp(proxy != nullptr ? proxy->host : host,
                                        proxy != nullptr ? proxy->port : port, deadline);
+    // Also where nothing was waited for, the one who asked has gone on before it hears of it.
+    co_await give_way();
     if (!socket) co_return socket.error();
 
     Stream stream(std::move(*socket));
