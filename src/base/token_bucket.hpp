@@ -1,0 +1,99 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <list>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace hpb {
+
+/// Limits a rate: `rate` events a second on average, `burst` of them at once. Time is passed in.
+/// Belongs to one thread.
+class TokenBucket {
+public:
+    using TimePoint = std::chrono::steady_clock::time_point;
+    using Duration = std::chrono::steady_clock::duration;
+
+    TokenBucket(double rate, double burst) : rate_(rate), burst_(burst), tokens_(burst) {}
+
+    /// @return false: too early, nothing was taken.
+    [[nodiscard]] bool try_take(TimePoint now, double count = 1) {
+        refill(now);
+        if (tokens_ < count) return false;
+        tokens_ -= count;
+        return true;
+    }
+
+    /// Takes in any case and goes into debt. @return how long the event has to be put off.
+    [[nodiscard]] Duration take(TimePoint now, double count = 1) {
+        refill(now);
+        tokens_ -= count;
+        if (tokens_ >= 0) return Duration::zero();
+        return std::chrono::duration_cast<Duration>(
+            std::chrono::duration<double>(-tokens_ / rate_));
+    }
+
+    /// Nobody has taken anything for so long that it is as good as new.
+    [[nodiscard]] bool is_full(TimePoint now) {
+        refill(now);
+        return tokens_ >= burst_;
+    }
+
+private:
+    void refill(TimePoint now) {
+        if (now > last_) {
+            const std::chrono::duration<double> passed = now - last_;
+            tokens_ = std::min(burst_, tokens_ + passed.count() * rate_);
+            last_ = now;
+        }
+    }
+
+    double rate_;
+    double burst_;
+    double tokens_;
+    TimePoint last_{};
+};
+
+/// A token bucket for each source (an address, an entity, a session), for at most `max_sources` of
+/// them: beyond that the source that was quiet for longest is forgotten, which gives it a full
+/// bucket when it comes back. Belongs to one thread.
+class SourceBuckets {
+public:
+    SourceBuckets(double rate, double burst, std::size_t max_sources)
+        : rate_(rate), burst_(burst), max_sources_(std::max<std::size_t>(1, max_sources)) {}
+
+    /// The bucket of `source`. Valid until the next call.
+    [[nodiscard]] TokenBucket& of(std::string_view source) {
+        const auto found = index_.find(std::string(source));
+        if (found != index_.end()) {
+            recent_.splice(recent_.begin(), recent_, found->second);
+            return found->second->bucket;
+        }
+        if (index_.size() >= max_sources_) {
+            index_.erase(recent_.back().source);
+            recent_.pop_back();
+        }
+        recent_.push_front({std::string(source), TokenBucket(rate_, burst_)});
+        index_.emplace(recent_.front().source, recent_.begin());
+        return recent_.front().bucket;
+    }
+
+    [[nodiscard]] std::size_t size() const { return index_.size(); }
+
+private:
+    struct Entry {
+        std::string source;
+        TokenBucket bucket;
+    };
+
+    double rate_;
+    double burst_;
+    std::size_t max_sources_;
+    std::list<Entry> recent_;  ///< the most recently used first
+    std::unordered_map<std::string, std::list<Entry>::iterator> index_;
+};
+
+}  // namespace hpb
