@@ -6,14 +6,14 @@
 #include <mutex>
 #include <string>
 
+#include "ops/line_gate.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
 
 /// The end of a line that stands for others too: "" or " (and 7 more since the last such line)".
 [[nodiscard]] inline std::string suppressed_text(std::uint64_t suppressed) {
-    if (suppressed == 0) return "";
-    return " (and " + std::to_string(suppressed) + " more since the last such line)";
+    return ops::more_since(suppressed);
 }
 
 /// What has been said about one mapping, so that it is said once, or once in a while. Shared by the
