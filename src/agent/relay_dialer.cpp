@@ -24,6 +24,8 @@ constexpr long long kMaxKeepAliveSeconds = 3600;
 constexpr std::int64_t kTolerableSkewSeconds = 60;
 /// docs/protocol.md, "Keep-alive of a control channel".
 constexpr const char* kKeepAliveHeader = "Hpb-Keep-Alive";
+constexpr const char* kRightsAdvice =
+    "; check the access rule's rights (Listen for the service agent, Send for the client agent)";
 constexpr const char* kUserAgent = "hpb/" HPB_VERSION;
 
 std::int64_t unix_now() {
@@ -46,6 +48,11 @@ bool blames_listeners(const std::string& reason) {
     const std::string text = to_lower(reason);
     return text.find("listeners connected") != std::string::npos ||
            text.find("connected listeners") != std::string::npos;
+}
+
+// Azure Relay's words for a rule that lacks a right, with 401 like a token that is not valid.
+bool blames_rights(const std::string& reason) {
+    return to_lower(reason).find("claim(s) are required") != std::string::npos;
 }
 
 bool blames_affinity(const std::string& reason) {
@@ -121,13 +128,11 @@ Error explain_refusal(const http::ResponseHead& response, const std::string& rel
                              std::to_string(response.status) + (reason.empty() ? "" : " " + reason);
     switch (response.status) {
         case 401:
+            if (blames_rights(reason)) return {relay_errc::not_authorised, text + kRightsAdvice};
             return {relay_errc::not_authorised,
                     text + "; check the access rule's name and key" + skew_advice(response, now)};
         case 403:
-            return {relay_errc::not_authorised,
-                    text +
-                        "; check the access rule's rights (Listen for the service agent, Send "
-                        "for the client agent)"};
+            return {relay_errc::not_authorised, text + kRightsAdvice};
         case 404:
             if (blames_affinity(reason)) return {relay_errc::no_such_listener, text};
             if (blames_listeners(reason)) return {relay_errc::refused, text};

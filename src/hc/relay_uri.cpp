@@ -168,14 +168,13 @@ Target split_target(std::string_view target) {
 }
 
 std::optional<std::string> query_parameter(std::string_view query, std::string_view name,
-                                           bool plus_is_space) {
+                                           Plus plus) {
     for (const auto piece : split(query_of(query), '&')) {
         const auto equals = piece.find('=');
         if (equals == std::string_view::npos) continue;
         const auto key = percent_decode(piece.substr(0, equals), Plus::literal);
         if (!key || !iequals(*key, name)) continue;
-        return percent_decode(piece.substr(equals + 1),
-                              plus_is_space ? Plus::is_space : Plus::literal);
+        return percent_decode(piece.substr(equals + 1), plus);
     }
     return std::nullopt;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "hc/percent.hpp"
 
 namespace hpb::hc {
 
@@ -40,10 +41,10 @@ struct Target {
 [[nodiscard]] Target split_target(std::string_view target);
 
 /// Decoded value of the first `name=` parameter (name compared without case). Plus signs mean
-/// spaces only in sb-hc-statusDescription, so the caller says.
+/// spaces in sb-hc-token and sb-hc-statusDescription, which are form-encoded, so the caller says.
 [[nodiscard]] std::optional<std::string> query_parameter(std::string_view query,
                                                          std::string_view name,
-                                                         bool plus_is_space = false);
+                                                         Plus plus = Plus::literal);
 
 /// The query without the relay's own sb-hc-… parameters; every other piece byte for byte, empty
 /// ones included (docs/protocol.md, "Query parameters").

@@ -15,15 +15,13 @@
 namespace hpb::hc {
 namespace {
 
-constexpr std::string_view kScheme = "SharedAccessSignature";
-
 std::string sign(std::string_view encoded_resource, std::string_view expiry, std::string_view key) {
     const auto digest = crypto::hmac_sha256(key, fmt::format("{}\n{}", encoded_resource, expiry));
     return crypto::base64_encode(digest);
 }
 
 Error malformed_token(std::string_view why) {
-    return {errc::malformed_token, fmt::format("shared access signature token: {}", why)};
+    return {errc::malformed_token, fmt::format("not a shared access signature: {}", why)};
 }
 
 /// The four fields as sent, or why they are not there.
@@ -40,7 +38,7 @@ Result<RawFields> split_fields(std::string_view text) {
         for (std::size_t i = 0; i < fields.values.size(); ++i) {
             const auto name = RawFields::kNames[i];
             if (!iequals(piece.substr(0, equals), name)) continue;
-            if (fields.values[i]) return malformed_token(fmt::format("'{}' is there twice", name));
+            if (fields.values[i]) return malformed_token(fmt::format("'{}' occurs twice", name));
             fields.values[i] = piece.substr(equals + 1);
         }
     }
@@ -82,6 +80,8 @@ boost::system::error_code make_error_code(errc e) {
                                             switch (static_cast<errc>(value)) {
                                                 case errc::malformed_token:
                                                     return "malformed token";
+                                                case errc::token_expiry_out_of_range:
+                                                    return "the token's expiry is out of range";
                                                 case errc::invalid_signature:
                                                     return "the token has an invalid signature";
                                                 case errc::invalid_audience:
@@ -108,7 +108,7 @@ std::string make_sas_token(std::string_view resource, std::string_view key_name,
                            std::string_view key, std::int64_t expiry) {
     const auto encoded = form_encode(resource);
     const auto expiry_text = std::to_string(expiry);
-    return fmt::format("{} sr={}&sig={}&se={}&skn={}", kScheme, encoded,
+    return fmt::format("{} sr={}&sig={}&se={}&skn={}", kTokenScheme, encoded,
                        form_encode(sign(encoded, expiry_text, key)), expiry_text,
                        form_encode(key_name));
 }
@@ -122,12 +122,18 @@ std::string audience_for(std::string_view host, std::string_view path) {
 
 Result<SasToken> parse_sas_token(std::string_view text) {
     if (text.size() > kMaxTokenSize) {
-        return malformed_token(fmt::format("longer than {} characters", kMaxTokenSize));
+        return malformed_token(fmt::format("it is longer than {} characters", kMaxTokenSize));
     }
     text = trim(text);
-    const auto space = text.find_first_of(" \t");
-    if (space == std::string_view::npos || !iequals(text.substr(0, space), kScheme)) {
-        return malformed_token("does not begin with 'SharedAccessSignature '");
+    if (!istarts_with(text, kTokenScheme)) {
+        return malformed_token("it does not begin with 'SharedAccessSignature '");
+    }
+    const auto space = kTokenScheme.size();
+    if (space < text.size() && (text[space] == '+' || text[space] == '%')) {
+        return malformed_token("it is still URL-encoded, or was encoded twice");
+    }
+    if (space == text.size() || (text[space] != ' ' && text[space] != '\t')) {
+        return malformed_token("no space follows 'SharedAccessSignature'");
     }
     const auto fields = split_fields(trim(text.substr(space)));
     if (!fields) return fields.error();
@@ -136,15 +142,23 @@ Result<SasToken> parse_sas_token(std::string_view text) {
     SasToken token;
     token.resource = *resource;
     token.expiry_text = *expiry;
+    if (expiry->find_first_not_of("0123456789") != std::string_view::npos) {
+        return malformed_token("'se' is not a number of seconds");
+    }
     const auto seconds = parse_int(*expiry);
-    if (!seconds || *seconds < 0) return malformed_token("'se' is not a number of seconds");
+    if (!seconds || *seconds > kMaxTokenExpiry) {
+        return Error{errc::token_expiry_out_of_range,
+                     "the token's expiry 'se' is out of range: it is the Unix time in seconds"};
+    }
     token.expiry = *seconds;
-    // Base64 has no space, so a '+' that the client forgot to escape can only be itself.
+    // Base64 has no space: a '+' that the client forgot to escape is itself, and so is a space that
+    // such a '+' became in a query.
     auto decoded_signature = percent_decode(*signature, Plus::literal);
     auto decoded_name = percent_decode(*key_name, Plus::is_space);
     if (!decoded_signature) return malformed_token("'sig' has a broken escape");
     if (!decoded_name) return malformed_token("'skn' has a broken escape");
     if (decoded_name->size() > kMaxKeyNameSize) return malformed_token("'skn' is too long");
+    std::replace(decoded_signature->begin(), decoded_signature->end(), ' ', '+');
     token.signature = std::move(*decoded_signature);
     token.key_name = std::move(*decoded_name);
     return token;

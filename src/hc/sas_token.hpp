@@ -13,6 +13,7 @@ namespace hpb::hc {
 
 enum class errc {
     malformed_token = 1,
+    token_expiry_out_of_range,
     invalid_signature,
     invalid_audience,
     expired_token,
@@ -38,6 +39,11 @@ inline constexpr std::size_t kMaxKeyNameSize = 256;
 inline constexpr std::size_t kMaxKeySize = 256;
 /// Longer tokens are refused unread.
 inline constexpr std::size_t kMaxTokenSize = 4096;
+/// Later expiries are refused, so that no sum with a time leaves the range of numbers. Far enough
+/// for milliseconds where seconds were meant.
+inline constexpr std::int64_t kMaxTokenExpiry = 1'000'000'000'000'000;
+/// What a token begins with.
+inline constexpr std::string_view kTokenScheme = "SharedAccessSignature";
 
 /// Makes a token as the .NET client does. `key` is used as text, never base64-decoded.
 /// @param resource  the audience URI, not encoded; see audience_for().

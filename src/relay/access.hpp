@@ -15,6 +15,9 @@
 
 namespace hpb::relay {
 
+/// Web tokens up to this size are recognised, and refused as such.
+inline constexpr std::size_t kMaxWebTokenSize = 16 * 1024;
+
 enum class Right { listen, send, any };
 
 /// An HTTP status and the sentence that explains it; becomes a response in refusal.hpp.
@@ -38,7 +41,7 @@ struct AccessRequest {
     std::string_view token;  ///< as received; "" if there is none
     Right right = Right::any;
     std::string_view request_path;            ///< decoded: entity and suffix
-    std::span<const std::string> host_names;  ///< acceptable hosts of the audience, besides `host`
+    std::span<const std::string> host_names;  ///< acceptable hosts of the audience; none: `host`
     std::string_view host;                    ///< Host header without port
     std::int64_t now = 0;                     ///< Unix seconds
     std::int64_t skew = 0;  ///< seconds past its expiry that a token is still good

@@ -99,6 +99,7 @@ net::awaitable<bool> Connection::read_head() {
     request_.host = without_port(request_.head.headers.get("Host"));
     const auto id = hc::query_parameter(request_.target.query, "sb-hc-id");
     request_.tracking_id = hc::make_tracking_id(id.value_or(""));
+    request_.token = find_token(request_.head.headers, request_.target.query);
     co_return true;
 }
 
@@ -135,10 +136,10 @@ net::awaitable<void> Connection::serve_websocket() {
     }
     const auto action =
         hc::query_parameter(request_.target.query, "sb-hc-action").value_or("connect");
-    if (action == "listen") co_return co_await serve_listener();
-    if (action == "accept") co_return co_await serve_rendezvous();
-    if (action == "connect") co_return co_await serve_sender();
-    if (action == "request") {
+    if (iequals(action, "listen")) co_return co_await serve_listener();
+    if (iequals(action, "accept")) co_return co_await serve_rendezvous();
+    if (iequals(action, "connect")) co_return co_await serve_sender();
+    if (iequals(action, "request")) {
         const Refusal refusal{501, "HTTP requests are not relayed by this relay"};
         co_return co_await refuse(refusal, Body::text);
     }
@@ -147,16 +148,8 @@ net::awaitable<void> Connection::serve_websocket() {
     co_await refuse(refusal, Body::text);
 }
 
-std::string Connection::websocket_token() const {
-    if (auto token = hc::query_parameter(request_.target.query, "sb-hc-token")) return *token;
-    if (const auto token = request_.head.headers.get("ServiceBusAuthorization"); !token.empty()) {
-        return std::string(token);
-    }
-    return std::string(request_.head.headers.get("Authorization"));
-}
-
-Checked<Grant> Connection::check(std::string_view token, Right right, const Entity* entity) const {
-    const AccessRequest access{.token = token,
+Checked<Grant> Connection::check(Right right, const Entity* entity) const {
+    const AccessRequest access{.token = request_.token.text,
                                .right = right,
                                .request_path = request_.path,
                                .host_names = context_.host_names,
@@ -179,7 +172,7 @@ net::awaitable<void> Connection::serve_listener() {
     const auto match = context_.registry.find(request_.path);
     Entity* entity = match ? match->entity.get() : nullptr;
     // Rights first, existence second: nobody without a key learns which names exist.
-    const auto grant = check(websocket_token(), Right::listen, entity);
+    const auto grant = check(Right::listen, entity);
     if (!grant) co_return co_await refuse_listener(grant.error());
     if (entity == nullptr || !match->suffix.empty()) {
         const Refusal refusal{404, "Endpoint does not exist"};
@@ -243,7 +236,7 @@ net::awaitable<void> Connection::serve_rendezvous() {
     // An interim status would break the sender's exchange.
     rejection.status = !valid || *code < 200 ? 400u : static_cast<unsigned>(*code);
     rejection.description =
-        hc::query_parameter(query, "sb-hc-statusDescription", true).value_or("");
+        hc::query_parameter(query, "sb-hc-statusDescription", hc::Plus::is_space).value_or("");
     PendingSender::deliver(sender, std::move(rejection));
     const Refusal refusal{valid ? 410u : 400u, valid
                                                    ? "The sender was rejected as asked"
@@ -259,7 +252,7 @@ net::awaitable<void> Connection::serve_sender() {
 net::awaitable<void> Connection::serve_management() {
     const auto match = context_.registry.find(request_.path);
     const Entity* entity = match ? match->entity.get() : nullptr;
-    const auto grant = check(request_.head.headers.get("Authorization"), Right::any, entity);
+    const auto grant = check(Right::any, entity);
     if (!grant) co_return co_await refuse(grant.error(), Body::xml);
     if (entity == nullptr || !match->suffix.empty()) {
         const Refusal refusal{404, "Endpoint does not exist"};

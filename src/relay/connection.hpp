@@ -10,6 +10,7 @@
 #include "relay/connection_limits.hpp"
 #include "relay/refusal.hpp"
 #include "relay/relay_context.hpp"
+#include "relay/request_token.hpp"
 
 namespace hpb::relay {
 
@@ -31,6 +32,7 @@ public:
         std::string path;  ///< decoded, without /$hc
         std::string host;  ///< Host header without port
         std::string tracking_id;
+        RequestToken token;
         std::vector<std::byte> early;  ///< what came behind the head
     };
 
@@ -40,11 +42,8 @@ public:
     [[nodiscard]] net::Stream& stream() { return stream_; }
     [[nodiscard]] ConnectionTicket take_ticket() { return std::move(ticket_); }
 
-    /// The token of a WebSocket request, decoded, from the places it may be in; "" if there is
-    /// none.
-    [[nodiscard]] std::string websocket_token() const;
-    [[nodiscard]] Checked<Grant> check(std::string_view token, Right right,
-                                       const Entity* entity) const;
+    /// Checks the request's token for `right`.
+    [[nodiscard]] Checked<Grant> check(Right right, const Entity* entity) const;
 
     /// Writes a refusal and closes. The log says it at debug level: peers can provoke it.
     [[nodiscard]] net::awaitable<void> refuse(Refusal refusal, Body body);

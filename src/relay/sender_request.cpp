@@ -79,7 +79,7 @@ Checked<std::shared_ptr<Entity>> SenderRequest::authorize() {
     const bool anonymous = match && !match->entity->options.requires_client_authorization;
     if (!anonymous) {
         const Entity* entity = match ? match->entity.get() : nullptr;
-        const auto grant = connection_.check(connection_.websocket_token(), Right::send, entity);
+        const auto grant = connection_.check(Right::send, entity);
         if (!grant) return grant.error();
     }
     if (!match) return Refusal{404, "Endpoint does not exist"};
@@ -171,12 +171,10 @@ Checked<std::string> SenderRequest::make_announcement(const ControlChannel& list
                       "?" + (query.empty() ? "" : query + "&") +
                       "sb-hc-action=accept&sb-hc-id=" + request.tracking_id + "&sb-hc-rv=" + key;
     message.id = request.tracking_id;
-    const bool token_was_there = !hc::query_parameter(request.target.query, "sb-hc-token") &&
-                                 !request.head.headers.has("ServiceBusAuthorization");
     const auto entity = connection_.context().registry.find(request.path);
     const bool evaluated = entity && entity->entity->options.requires_client_authorization;
     message.connect_headers =
-        headers_for_listener(request.head.headers, token_was_there && evaluated);
+        headers_for_listener(request.head.headers, hides_authorization(request.token, evaluated));
     const auto remote = connection_.stream().remote_endpoint();
     message.remote_address = remote.address().to_string();
     message.remote_port = remote.port();

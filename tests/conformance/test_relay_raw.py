@@ -12,26 +12,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hpbtest import product, relayclient, sas, ws
+from hpbtest.relayclient import TRACKING, refused, within
 from hpbtest.waiting import asynctest, deadline, sized, stays, until
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-TRACKING = re.compile(r"TrackingId:" + GUID.pattern + r"\S*, ?SystemTracker:\S+, ?Timestamp:\S+")
-
-
-async def within(awaitable, seconds=10):
-    return await asyncio.wait_for(awaitable, deadline(seconds))
-
-
-async def refused(awaitable, status, text=""):
-    """The handshake is answered with `status` and a reason phrase that contains `text` and a tracking id."""
-    with pytest.raises(ws.HandshakeError) as caught:
-        await within(awaitable)
-    assert caught.value.status == status, str(caught.value)
-    assert text in caught.value.reason, caught.value.reason
-    assert TRACKING.search(caught.value.reason), f"no tracking text in {caught.value.reason!r}"
-    return caught.value
-
-
 async def ended_without_close(socket):
     with pytest.raises(ws.ConnectionLost):
         message = await within(socket.receive())
@@ -211,9 +195,9 @@ async def test_rights_are_the_rules_and_both_keys_work(relay):
     listen = relay.token(rule="listen", key=product.LISTEN_KEY)
     send = relay.token(rule="send", key=product.SEND_KEY)
     second = relay.token(key=product.ROOT_SECOND_KEY)
-    await refused(relayclient.Listener.open(relay, token=send), 403)
+    await refused(relayclient.Listener.open(relay, token=send), 401, "'Listen' claim(s) are required")
     listener = await within(relayclient.Listener.open(relay, token=listen))
-    await refused(relayclient.send(relay, token=listen), 403)
+    await refused(relayclient.send(relay, token=listen), 401, "'Send' claim(s) are required")
     for token in (send, second, relay.token()):
         sender, _, _ = await within(relayclient.pair(relay, listener, token=token))
         sender.abort()
@@ -380,7 +364,7 @@ async def test_a_listener_that_registers_again_takes_its_own_place_and_the_sende
     dialling = asyncio.create_task(relayclient.send(relay))
     stale = await within(old.next_accept())
     await refused(relayclient.Listener.open(  # only who may listen
-        relay, identity=identity, token=relay.token(rule="send", key=product.SEND_KEY)), 403)
+        relay, identity=identity, token=relay.token(rule="send", key=product.SEND_KEY)), 401)
     await stays(lambda: old.closed is None, 0.2, "a refused listener replaces nobody")
 
     new = await within(relayclient.Listener.open(relay, identity=identity.upper()))

@@ -3,10 +3,31 @@ hidden: every message of the control channel can be seen and every step can be d
 
 import asyncio
 import json
+import re
 import uuid
 from urllib.parse import urlsplit
 
+import pytest
+
 from . import ws
+from .waiting import deadline
+
+TRACKING = re.compile(r"TrackingId:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\S*, ?"
+                      r"SystemTracker:\S+, ?Timestamp:\S+")
+
+
+async def within(awaitable, seconds=10):
+    return await asyncio.wait_for(awaitable, deadline(seconds))
+
+
+async def refused(awaitable, status, text=""):
+    """The handshake is answered with `status` and a reason phrase that contains `text` and a tracking id."""
+    with pytest.raises(ws.HandshakeError) as caught:
+        await within(awaitable)
+    assert caught.value.status == status, str(caught.value)
+    assert text in caught.value.reason, caught.value.reason
+    assert TRACKING.search(caught.value.reason), f"no tracking text in {caught.value.reason!r}"
+    return caught.value
 
 
 def target(entity, action, *, query="", suffix="", identity=None, token_in_query=None):

@@ -43,6 +43,15 @@ TEST(Refusal, ByAWrongClockSaysByHowMuch) {
     EXPECT_THAT(explain(refusal(401, "Bad", kNow - 59)).message(), Not(HasSubstr("clock")));
 }
 
+TEST(Refusal, D12AMissingRightIsToldFromATokenThatIsNotValid) {
+    const auto words = explain(
+        refusal(401, "Unauthorized: 'Listen' claim(s) are required to perform this operation."));
+    EXPECT_THAT(words.message(), HasSubstr("check the access rule's rights (Listen for"));
+    EXPECT_TRUE(is_permanent(words));
+    EXPECT_THAT(explain(refusal(403, "Forbidden")).message(), HasSubstr("rule's rights"));
+    EXPECT_THAT(explain(refusal(401, "Bad")).message(), HasSubstr("rule's name and key"));
+}
+
 TEST(Refusal, IsPermanentWhereAConfigurationHasToChange) {
     EXPECT_TRUE(is_permanent(explain(refusal(401, "InvalidSignature"))));
     EXPECT_TRUE(is_permanent(explain(refusal(403, "Forbidden"))));

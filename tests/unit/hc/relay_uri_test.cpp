@@ -101,8 +101,12 @@ TEST(Target, SplitsAtTheFirstQuestionMark) {
 
 TEST(QueryParameter, FindsTheFirstIgnoringCase) {
     EXPECT_EQ(query_parameter("a=1&SB-HC-Action=listen&sb-hc-action=x", "sb-hc-action"), "listen");
-    EXPECT_EQ(query_parameter("?sb-hc-token=a%3Db+c", "sb-hc-token"), "a=b+c");
-    EXPECT_EQ(query_parameter("sb-hc-statusDescription=no+way%2B", "sb-hc-statusdescription", true),
+    EXPECT_EQ(query_parameter("?sb-hc-id=a%3Db+c", "sb-hc-id"), "a=b+c");
+    // I1: what is form-encoded has plus signs for spaces.
+    EXPECT_EQ(query_parameter("?sb-hc-token=a%3Db+c%2Bd", "sb-hc-token", Plus::is_space),
+              "a=b c+d");
+    EXPECT_EQ(query_parameter("sb-hc-statusDescription=no+way%2B", "sb-hc-statusdescription",
+                              Plus::is_space),
               "no way+");
     EXPECT_EQ(query_parameter("%73b-hc-id=1", "sb-hc-id"), "1");
     EXPECT_EQ(query_parameter("a=", "a"), "");

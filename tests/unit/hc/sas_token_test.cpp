@@ -157,7 +157,6 @@ TEST(SasToken, RefusesWhatIsNotOne) {
           std::string("SharedAccessSignature sr=a&sig=b&se=1&skn=d&SR=a"),
           std::string("SharedAccessSignature sr=a&sig=b&se=-1&skn=d"),
           std::string("SharedAccessSignature sr=a&sig=b&se=1x&skn=d"),
-          std::string("SharedAccessSignature sr=a&sig=b&se=99999999999999999999&skn=d"),
           std::string("SharedAccessSignature sr=a&sig=%2&se=1&skn=d"),
           std::string("SharedAccessSignature sr=a&sig=b&se=1&skn=%zz"),
           "SharedAccessSignature sr=a&sig=b&se=1&skn=" + std::string(kMaxKeyNameSize + 1, 'n'),
@@ -166,6 +165,10 @@ TEST(SasToken, RefusesWhatIsNotOne) {
         ASSERT_FALSE(token) << text;
         EXPECT_EQ(token.error().code(), make_error_code(errc::malformed_token));
     }
+    const auto late =
+        parse_sas_token("SharedAccessSignature sr=a&sig=b&se=99999999999999999999&skn=d");
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code(), make_error_code(errc::token_expiry_out_of_range));
 }
 
 Result<Audience> audience_of(std::string encoded_resource) {
