@@ -35,6 +35,8 @@ void set_connection_options(int fd) {
     set_int_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_int_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
     set_int_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+    // An urgent byte is passed on where it stands in the stream; else the kernel would take it out.
+    set_int_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
 }  // namespace
