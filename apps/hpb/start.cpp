@@ -7,6 +7,7 @@
 
 #include "config/known_keys.hpp"
 #include "config/log_config.hpp"
+#include "crypto/crypto.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::app {
@@ -126,6 +127,10 @@ int dispatch(const CommandLine& line, const config::SourceInputs& inputs) {
 }  // namespace
 
 int start(const CommandLine& line, const config::SourceInputs& inputs) {
+    if (const auto usable = crypto::check_library(); !usable) {
+        fmt::print(stderr, "hpb: error: {}\n", usable.error().message());
+        return kExitFailure;
+    }
     const int exit_code = dispatch(line, inputs);
     ops::shut_down_log();
     return exit_code;

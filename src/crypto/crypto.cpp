@@ -1,10 +1,12 @@
 #include "crypto/crypto.hpp"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 namespace hpb::crypto {
@@ -14,30 +16,74 @@ const unsigned char* raw(const void* data) {
     return static_cast<const unsigned char*>(data);
 }
 
-}  // namespace
-
-Sha1 sha1(ByteSpan data) {
-    Sha1 out{};
-    unsigned size = 0;
-    if (EVP_Digest(data.data(), data.size(), reinterpret_cast<unsigned char*>(out.data()), &size,
-                   EVP_sha1(), nullptr) != 1) {
-        std::abort();
-    }
-    return out;
+const EVP_MD* function_of(Hash hash) {
+    return hash == Hash::sha384 ? EVP_sha384() : EVP_sha256();
 }
 
-Sha256 hmac_sha256(std::string_view key, std::string_view data) {
-    Sha256 out{};
-    unsigned size = 0;
+bool make_hmac(Hash hash, std::string_view key, std::string_view data, MutableByteSpan out) {
     // An empty view may hold a null pointer, which HMAC() takes for "no key": give it a place
     // instead.
     if (key.empty()) key = "";
     if (data.empty()) data = "";
+    unsigned size = 0;
     const auto* done =
-        HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(data.data()), data.size(),
-             reinterpret_cast<unsigned char*>(out.data()), &size);
-    // All zeros would be a signature that anybody can make.
-    if (done == nullptr || size != out.size()) std::abort();
+        HMAC(function_of(hash), key.data(), static_cast<int>(key.size()), raw(data.data()),
+             data.size(), reinterpret_cast<unsigned char*>(out.data()), &size);
+    return done != nullptr && size == out.size();
+}
+
+bool make_sha1(ByteSpan data, Sha1& out) {
+    unsigned size = 0;
+    return EVP_Digest(data.data(), data.size(), reinterpret_cast<unsigned char*>(out.data()), &size,
+                      EVP_sha1(), nullptr) == 1;
+}
+
+bool make_random(MutableByteSpan out) {
+    return RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) ==
+           1;
+}
+
+// check_library() has found all of them at the start, so memory is short or OpenSSL was taken
+// apart; what would be made instead, all zeros, anybody can make.
+[[noreturn]] void give_up(const char* what) {
+    std::fprintf(stderr, "hpb: error: OpenSSL has failed (%s); ending\n", what);
+    std::abort();
+}
+
+}  // namespace
+
+Result<void> check_library() {
+    ERR_clear_error();
+    Sha1 sha{};
+    std::array<std::byte, 48> sum{};
+    const char* missing = nullptr;
+    if (!make_sha1({}, sha)) missing = "SHA-1";
+    for (const auto hash : {Hash::sha256, Hash::sha384}) {
+        if (!make_hmac(hash, "key", "", MutableByteSpan(sum).first(size_of(hash))))
+            missing = "HMAC-SHA-2";
+    }
+    if (!make_random(sum)) missing = "random bytes";
+    if (missing == nullptr) return {};
+    const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+    ERR_clear_error();
+    return Error(errc::not_found, std::string("OpenSSL cannot be used: it has no ") + missing +
+                                      " (" + (reason != nullptr ? reason : "unknown reason") +
+                                      "); check its configuration (OPENSSL_CONF, openssl.cnf)");
+}
+
+Sha1 sha1(ByteSpan data) {
+    Sha1 out{};
+    if (!make_sha1(data, out)) give_up("SHA-1");
+    return out;
+}
+
+void hmac(Hash hash, std::string_view key, std::string_view data, MutableByteSpan out) {
+    if (!make_hmac(hash, key, data, out)) give_up("HMAC");
+}
+
+Sha256 hmac_sha256(std::string_view key, std::string_view data) {
+    Sha256 out{};
+    hmac(Hash::sha256, key, data, out);
     return out;
 }
 
@@ -80,10 +126,7 @@ bool constant_time_equal(std::string_view a, std::string_view b) {
 }
 
 void random_bytes(MutableByteSpan out) {
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) !=
-        1) {
-        std::abort();
-    }
+    if (!make_random(out)) give_up("random bytes");
 }
 
 std::string random_hex(std::size_t bytes) {

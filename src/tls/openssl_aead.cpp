@@ -30,13 +30,14 @@ OpensslAead::OpensslAead(CipherSuite suite, ByteSpan key, Direction direction)
     : context_(EVP_CIPHER_CTX_new()) {
     if (!context_) throw std::bad_alloc();
     // A failure, memory being short, shows with the first record.
-    (void)EVP_CipherInit_ex(context_.get(), cipher_of(suite), nullptr, raw(key.data()), nullptr,
-                            direction == Direction::seal ? 1 : 0);
+    usable_ = EVP_CipherInit_ex(context_.get(), cipher_of(suite), nullptr, raw(key.data()), nullptr,
+                                direction == Direction::seal ? 1 : 0) == 1;
 }
 
 bool OpensslAead::begin(const Nonce& nonce, ByteSpan header) {
     int n = 0;
-    return EVP_CipherInit_ex(context_.get(), nullptr, nullptr, nullptr, raw(nonce.data()), -1) ==
+    return usable_ &&
+           EVP_CipherInit_ex(context_.get(), nullptr, nullptr, nullptr, raw(nonce.data()), -1) ==
                1 &&
            EVP_CipherUpdate(context_.get(), nullptr, &n, raw(header.data()),
                             static_cast<int>(header.size())) == 1;

@@ -27,6 +27,7 @@ private:
     [[nodiscard]] bool begin(const Nonce& nonce, ByteSpan header);
 
     std::unique_ptr<EVP_CIPHER_CTX, Free> context_;
+    bool usable_ = false;
 };
 
 }  // namespace hpb::tls

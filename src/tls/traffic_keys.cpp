@@ -1,10 +1,10 @@
 #include "tls/traffic_keys.hpp"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
+
+#include "crypto/crypto.hpp"
 
 namespace hpb::tls {
 namespace {
@@ -12,12 +12,8 @@ namespace {
 constexpr std::size_t kMaxHash = 48;
 constexpr std::string_view kLabelPrefix = "tls13 ";
 
-std::size_t hash_size(CipherSuite suite) {
-    return suite == CipherSuite::aes_256_gcm_sha384 ? 48 : 32;
-}
-
-const EVP_MD* hash_of(CipherSuite suite) {
-    return suite == CipherSuite::aes_256_gcm_sha384 ? EVP_sha384() : EVP_sha256();
+crypto::Hash hash_of(CipherSuite suite) {
+    return suite == CipherSuite::aes_256_gcm_sha384 ? crypto::Hash::sha384 : crypto::Hash::sha256;
 }
 
 }  // namespace
@@ -28,7 +24,7 @@ std::optional<CipherSuite> known_suite(std::uint16_t id) {
 }
 
 std::optional<TrafficSecret> TrafficSecret::create(CipherSuite suite, ByteSpan secret) {
-    if (secret.size() != hash_size(suite)) return std::nullopt;
+    if (secret.size() != crypto::size_of(hash_of(suite))) return std::nullopt;
     TrafficSecret made;
     made.suite_ = suite;
     made.size_ = secret.size();
@@ -73,11 +69,10 @@ void TrafficSecret::expand_label(std::string_view label, MutableByteSpan out) co
     }
     put(0);  // no context
     put(1);  // the first block
-    std::array<unsigned char, kMaxHash> block{};
-    unsigned block_size = 0;
-    HMAC(hash_of(suite_), bytes_.data(), static_cast<int>(size_),
-         reinterpret_cast<const unsigned char*>(info.data()), size, block.data(), &block_size);
-    std::copy_n(reinterpret_cast<const std::byte*>(block.data()), out.size(), out.begin());
+    std::array<std::byte, kMaxHash> block{};
+    crypto::hmac(hash_of(suite_), as_text(bytes()), as_text(ByteSpan(info).first(size)),
+                 MutableByteSpan(block).first(size_));
+    std::copy_n(block.begin(), out.size(), out.begin());
     OPENSSL_cleanse(block.data(), block.size());
 }
 
