@@ -78,8 +78,10 @@ void keep_secret(const SSL* ssl, const char* text) {
     if (!client && !line.starts_with("SERVER_TRAFFIC_SECRET_0 ")) return;
     auto* secrets = static_cast<Secrets*>(SSL_get_ex_data(ssl, secrets_index()));
     if (secrets == nullptr) {
-        secrets = new Secrets;
-        SSL_set_ex_data(const_cast<SSL*>(ssl), secrets_index(), secrets);
+        auto made = std::make_unique<Secrets>();
+        // Without them OpenSSL keeps the connection.
+        if (SSL_set_ex_data(const_cast<SSL*>(ssl), secrets_index(), made.get()) != 1) return;
+        secrets = made.release();
     }
     (client ? secrets->client : secrets->server) =
         from_hex(std::string(line.substr(line.rfind(' ') + 1)));
@@ -108,9 +110,28 @@ std::unique_ptr<TlsRecords> TlsRecords::take_over(SSL* ssl) {
 TlsRecords::TlsRecords(const tls::TrafficSecret& inbound, const tls::TrafficSecret& outbound)
     : opener_(inbound), sealer_(outbound) {}
 
+const Error& TlsRecords::fail(const Error& error) {
+    // What was opened before it may not be authentic, or not whole.
+    OPENSSL_cleanse(content_.data(), content_.size());
+    content_ = {};
+    partial_ = {};
+    unsent_ = {};
+    unsent_begin_ = 0;
+    failure_ = std::make_unique<Error>(error);
+    return *failure_;
+}
+
 // ---- reading
 
 Result<std::size_t> TlsRecords::try_read(int descriptor, MutableByteSpan into) {
+    if (failure_) return *failure_;
+    auto read = read_records(descriptor, into);
+    if (read || read.error().code() == asio::error::would_block) return read;
+    OPENSSL_cleanse(into.data(), into.size());
+    return fail(read.error());
+}
+
+Result<std::size_t> TlsRecords::read_records(int descriptor, MutableByteSpan into) {
     if (const std::size_t ready = take_content(into); ready > 0) return ready;
     for (;;) {
         if (closed_) return std::size_t{0};
@@ -144,7 +165,8 @@ Result<std::size_t> TlsRecords::try_read(int descriptor, MutableByteSpan into) {
             }
             return opened;
         }
-        if (has_unsent()) (void)flush(descriptor);  // an answer to KeyUpdate; else with the next
+        if (has_unsent())
+            (void)flush_records(descriptor);  // an answer to KeyUpdate; else with the next
         if (*opened > 0) return opened;
     }
 }
@@ -224,7 +246,7 @@ Result<void> TlsRecords::on_message(const tls::Opener::Opened& opened, ByteSpan 
         opener_.update();
         if (*found != tls::PostHandshake::Found::key_update_requested) continue;
         if (unsent_.size() - unsent_begin_ > kMaxQueued + kBatch) return tls::errc::flood;
-        queue(ContentType::handshake, tls::kKeyUpdate);
+        if (!queue(ContentType::handshake, tls::kKeyUpdate)) return tls::errc::cipher_failed;
         sealer_.update();
     }
     return {};
@@ -239,19 +261,29 @@ bool TlsRecords::append(ContentType type, ByteSpan content, std::vector<std::byt
     return sealer_.seal(type, content, out.data() + at) != 0;
 }
 
-void TlsRecords::queue(ContentType type, ByteSpan content) {
+// @return false if the cipher failed.
+bool TlsRecords::queue(ContentType type, ByteSpan content) {
     // What has gone out goes for good: a peer that reads slowly and asks often makes this no
     // longer.
     unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(unsent_begin_));
     unsent_begin_ = 0;
     const std::size_t before = unsent_.size();
-    if (!append(type, content, unsent_)) unsent_.resize(before);
+    if (append(type, content, unsent_)) return true;
+    unsent_.resize(before);
+    return false;
 }
 
 Result<std::size_t> TlsRecords::try_write(int descriptor, ByteSpan data) {
+    if (failure_) return *failure_;
+    auto written = write_records(descriptor, data);
+    if (written) return written;
+    return fail(written.error());
+}
+
+Result<std::size_t> TlsRecords::write_records(int descriptor, ByteSpan data) {
     std::size_t total = 0;
     // Nothing is sealed while older records still wait: they are what bounds the memory.
-    auto flushed = flush(descriptor);
+    auto flushed = flush_records(descriptor);
     auto& buffer = outbound_buffer();
     if (buffer.empty()) buffer.resize(kBatch + kBatch / tls::kMaxPlaintext * tls::kRecordOverhead);
     while (flushed && total < data.size()) {
@@ -267,9 +299,9 @@ Result<std::size_t> TlsRecords::try_write(int descriptor, ByteSpan data) {
         }
         flushed = send(descriptor, {buffer.data(), used});
         if (sealer_.records() < tls::kMaxRecordsPerKey) continue;
-        queue(ContentType::handshake, tls::kKeyUpdate);
+        if (!queue(ContentType::handshake, tls::kKeyUpdate)) return tls::errc::cipher_failed;
         sealer_.update();
-        if (flushed) flushed = flush(descriptor);
+        if (flushed) flushed = flush_records(descriptor);
     }
     if (!flushed && flushed.error().code() != asio::error::would_block) return flushed.error();
     return total;
@@ -285,6 +317,13 @@ Result<void> TlsRecords::send(int descriptor, ByteSpan records) {
 }
 
 Result<void> TlsRecords::flush(int descriptor) {
+    if (failure_) return *failure_;
+    auto flushed = flush_records(descriptor);
+    if (flushed || flushed.error().code() == asio::error::would_block) return flushed;
+    return fail(flushed.error());
+}
+
+Result<void> TlsRecords::flush_records(int descriptor) {
     if (unsent_.empty()) return {};
     const ByteSpan left = ByteSpan(unsent_).subspan(unsent_begin_);
     const auto n = ::send(descriptor, left.data(), left.size(), kFlags);
@@ -304,9 +343,9 @@ void TlsRecords::send_close_notify(int descriptor) {
 }
 
 void TlsRecords::send_alert(int descriptor, std::uint8_t level, std::uint8_t description) {
+    if (failure_) return;
     const std::array<std::byte, 2> alert{std::byte{level}, std::byte{description}};
-    queue(ContentType::alert, alert);
-    (void)flush(descriptor);
+    if (queue(ContentType::alert, alert)) (void)flush_records(descriptor);
 }
 
 }  // namespace hpb::net

@@ -31,7 +31,8 @@ public:
     TlsRecords(const tls::TrafficSecret& inbound, const tls::TrafficSecret& outbound);
 
     /// @return bytes of content; 0 at the end of the stream, be it close_notify or FIN; would_block
-    /// (boost::asio::error).
+    /// (boost::asio::error). Any other error is final, for both directions: nothing of `into` may
+    /// be used, and nothing is given out or sent from then on.
     [[nodiscard]] Result<std::size_t> try_read(int descriptor, MutableByteSpan into);
     /// Seals and sends. @return bytes taken, 0 while older ones still wait for the socket.
     [[nodiscard]] Result<std::size_t> try_write(int descriptor, ByteSpan data);
@@ -42,12 +43,17 @@ public:
     void send_close_notify(int descriptor);
 
 private:
+    [[nodiscard]] Result<std::size_t> read_records(int descriptor, MutableByteSpan into);
+    [[nodiscard]] Result<std::size_t> write_records(int descriptor, ByteSpan data);
+    [[nodiscard]] Result<void> flush_records(int descriptor);
+    /// Keeps `error` as what every later call returns, and wipes what was opened.
+    const Error& fail(const Error& error);
     [[nodiscard]] Result<std::size_t> open_all(ByteSpan in, MutableByteSpan into);
     [[nodiscard]] Result<std::size_t> open_one(ByteSpan record, MutableByteSpan into);
     [[nodiscard]] Result<void> on_message(const tls::Opener::Opened& opened, ByteSpan content);
     [[nodiscard]] std::size_t take_content(MutableByteSpan into);
     [[nodiscard]] bool append(tls::ContentType type, ByteSpan content, std::vector<std::byte>& out);
-    void queue(tls::ContentType type, ByteSpan content);
+    [[nodiscard]] bool queue(tls::ContentType type, ByteSpan content);
     void send_alert(int descriptor, std::uint8_t level, std::uint8_t description);
     [[nodiscard]] Result<void> send(int descriptor, ByteSpan records);
 
@@ -61,6 +67,7 @@ private:
     unsigned empty_records_ = 0;  // in a row
     bool drained_ = false;        // the last read has emptied the socket
     bool closed_ = false;         // close_notify has come
+    std::unique_ptr<Error> failure_;
 };
 
 }  // namespace hpb::net

@@ -43,6 +43,8 @@ protected:
         return n > 0 ? static_cast<std::size_t>(n) : 0;
     }
 
+    void forged_record_is_final(std::size_t room);
+
     static constexpr std::array<std::byte, 5> kAsking = {std::byte{24}, std::byte{0}, std::byte{0},
                                                          std::byte{1}, std::byte{1}};
     int ends[2]{};
@@ -110,6 +112,55 @@ TEST_F(TlsRecordsTest, CloseNotifyIsTheEndWhateverComesBehindIt) {
     send(ContentType::application_data, as_bytes("more"));
     EXPECT_EQ(read().value(), 4u);
     EXPECT_EQ(read().value(), 0u);
+}
+
+// S9: nothing that is not authentic is given out, by no later call.
+void TlsRecordsTest::forged_record_is_final(std::size_t room) {
+    std::array<std::byte, 100 + tls::kRecordOverhead> record;
+    const std::array<std::byte, 100> content{};
+    ASSERT_EQ(sealer.seal(ContentType::application_data, content, record.data()), record.size());
+    record.back() ^= std::byte{1};
+    ASSERT_GT(::send(ends[1], record.data(), record.size(), 0), 0);
+    send(ContentType::application_data, as_bytes("authentic, and too late"));
+    for (int i = 0; i < 3; ++i) {
+        const auto n = read(room);
+        ASSERT_FALSE(n) << *n << " bytes after a forged record";
+        EXPECT_EQ(n.error().code(), make_error_code(tls::errc::bad_record_mac));
+    }
+    EXPECT_TRUE(
+        std::all_of(into.begin(), into.end(), [](std::byte b) { return b == std::byte{0}; }));
+    EXPECT_EQ(answered(), 2 + tls::kRecordOverhead) << "one alert";
+    const auto written = records.try_write(ends[0], as_bytes("more"));
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code(), make_error_code(tls::errc::bad_record_mac));
+    records.send_close_notify(ends[0]);
+    EXPECT_EQ(answered(), 0u);
+}
+
+TEST_F(TlsRecordsTest, AForgedRecordEndsBothDirectionsForGood) {
+    forged_record_is_final(4096);
+}
+
+TEST_F(TlsRecordsTest, SoDoesOneThatIsLargerThanTheReadersRoom) {
+    forged_record_is_final(8);
+}
+
+// S9: the same for whatever else is wrong with a record.
+TEST_F(TlsRecordsTest, AMalformedRecordIsFinalToo) {
+    ASSERT_EQ(::send(ends[1], "HTTP/1.1 200 OK\r\n\r\n", 19, 0), 19);
+    ASSERT_FALSE(read());
+    send(ContentType::application_data, as_bytes("more"));
+    const auto n = read();
+    ASSERT_FALSE(n);
+    EXPECT_EQ(n.error().code(), make_error_code(tls::errc::bad_record));
+}
+
+// S9: and for the socket.
+TEST_F(TlsRecordsTest, AWriteThatFailedIsNotTriedAgain) {
+    ASSERT_EQ(::shutdown(ends[0], SHUT_WR), 0);
+    EXPECT_FALSE(records.try_write(ends[0], as_bytes("x")));
+    send(ContentType::application_data, as_bytes("more"));
+    EXPECT_FALSE(read());
 }
 
 }  // namespace
