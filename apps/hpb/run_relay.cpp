@@ -20,7 +20,9 @@ int run_relay(const config::RelayOptions& options) {
             net::TlsServerContext::from_files(options.certificate_file, options.key_file);
         if (!context) {
             print_error(context.error().message());
-            return kExitUsage;
+            const bool bad_file =
+                context.error().code() == make_error_code(net::tls_errc::bad_file);
+            return bad_file ? kExitUsage : kExitFailure;
         }
         tls = std::move(*context);
     }
@@ -37,7 +39,6 @@ int run_relay(const config::RelayOptions& options) {
                      net::host_port(endpoint.address().to_string(), endpoint.port());
     }
     print_ready("relay", addresses);
-    process.on_status_request([&] { server.log_counters(); });
     process.run({.begin = [&] { server.shut_down(); },
                  .is_done = [&] { return server.connections() == 0; },
                  .limit = kDrainLimit});

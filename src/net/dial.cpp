@@ -11,6 +11,7 @@
 #include "http/message.hpp"
 #include "net/signal.hpp"
 #include "net/slab.hpp"
+#include "net/tls_failure.hpp"
 
 namespace hpb::net {
 namespace {

@@ -25,6 +25,20 @@ Error system_error_now() {
     return {error_code(errno, boost::system::system_category())};
 }
 
+/// In words, where OpenSSL says `why` (SSL_get_error) and that is final.
+Error ssl_failure(int why) {
+    if (why == SSL_ERROR_ZERO_RETURN) return asio::error::make_error_code(asio::error::eof);
+    if (why == SSL_ERROR_SYSCALL) {
+        if (errno != 0) return system_error_now();
+        return Error(asio::error::connection_reset);
+    }
+    const unsigned long code = ERR_peek_error();
+    const char* reason = ERR_reason_error_string(code);
+    ERR_clear_error();
+    return {asio::error::connection_aborted,
+            std::string("TLS: ") + (reason != nullptr ? reason : "failed")};
+}
+
 void set_int_option(int fd, int level, int name, int value) {
     // A missing option makes the connection less good, not wrong.
     (void)::setsockopt(fd, level, name, &value, sizeof value);
@@ -78,19 +92,23 @@ awaitable<Result<void>> Stream::wait_readable() {
 Error Stream::ssl_error(int result) {
     const int why = SSL_get_error(ssl_.get(), result);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return kWouldBlock;
-    if (why == SSL_ERROR_SYSCALL) {
-        if (errno != 0) return system_error_now();
-        return Error(asio::error::connection_reset);
-    }
-    const unsigned long code = ERR_peek_error();
-    const char* reason = ERR_reason_error_string(code);
-    ERR_clear_error();
-    return {asio::error::connection_aborted,
-            std::string("TLS: ") + (reason != nullptr ? reason : "failed")};
+    return fail(ssl_failure(why));
+}
+
+Error Stream::fail(Error error) {
+    if (!failure_) failure_ = std::make_unique<Error>(std::move(error));
+    return *failure_;
 }
 
 awaitable<Result<void>> Stream::handshake(SslPtr ssl) {
     ssl_ = std::move(ssl);
+    auto done = co_await shake_hands();
+    if (!done) co_return fail(done.error());
+    co_return done;
+}
+
+awaitable<Result<void>> Stream::shake_hands() {
+    if (!ssl_) co_return Error(asio::error::no_memory, "OpenSSL cannot make a TLS connection");
     // OpenSSL reads without flags.
     error_code unusable;
     socket_.native_non_blocking(true, unusable);
@@ -117,6 +135,11 @@ awaitable<Result<void>> Stream::handshake(SslPtr ssl) {
     }
 }
 
+void Stream::leave_tls() {
+    ssl_.reset();
+    failure_.reset();
+}
+
 void Stream::leave_handshake() {
     records_ = TlsRecords::take_over(ssl_.get());
     if (records_) {
@@ -137,6 +160,7 @@ awaitable<Result<void>> Stream::flush_records() {
 
 Result<std::size_t> Stream::try_read(MutableByteSpan into) {
     if (records_) return records_->try_read(socket_.native_handle(), into);
+    if (failure_) return *failure_;
     if (!ssl_) {
         const auto n = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
         if (n >= 0) return static_cast<std::size_t>(n);
@@ -162,8 +186,13 @@ Result<std::size_t> Stream::try_read_records(MutableByteSpan into) {
             total += n;
             continue;
         }
-        if (total > 0) break;  // what ended the loop shows again on the next call
-        if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN) return std::size_t{0};
+        const bool ended = SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN;
+        if (total > 0) {
+            // What ended the loop is told by the next call: an end shows again, a failure is kept.
+            if (!ended) (void)ssl_error(result);
+            break;
+        }
+        if (ended) return std::size_t{0};
         return ssl_error(result);
     }
     return total;
@@ -192,6 +221,7 @@ awaitable<Result<std::size_t>> Stream::read_some(Slab& slab) {
 
 Result<std::size_t> Stream::try_write(ByteSpan data) {
     if (records_) return records_->try_write(socket_.native_handle(), data);
+    if (failure_) return *failure_;
     if (!ssl_) {
         const auto n =
             ::send(socket_.native_handle(), data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -245,10 +275,10 @@ awaitable<Result<void>> Stream::write(ByteSpan data) {
 
 void Stream::shutdown_send() {
     if (records_) records_->send_close_notify(socket_.native_handle());
-    if (ssl_ && SSL_is_init_finished(ssl_.get())) {
+    if (ssl_ && !failure_ && SSL_is_init_finished(ssl_.get())) {
         ERR_clear_error();
-        SSL_shutdown(ssl_.get());
         // Best effort: it does not fit if the peer has stopped reading.
+        (void)SSL_shutdown(ssl_.get());
         (void)TlsBatch::flush(ssl_.get(), socket_.native_handle());
     }
     error_code ignored;
@@ -292,12 +322,14 @@ tcp::endpoint Stream::remote_endpoint() const {
 
 Stream::Detached::Detached(Detached&& other) noexcept
     : ssl(std::move(other.ssl)),
+      failure(std::move(other.failure)),
       records(std::move(other.records)),
       descriptor(std::exchange(other.descriptor, -1)),
       v6(other.v6) {}
 
 Stream::Detached& Stream::Detached::operator=(Detached&& other) noexcept {
     std::swap(ssl, other.ssl);
+    std::swap(failure, other.failure);
     std::swap(records, other.records);
     std::swap(descriptor, other.descriptor);
     std::swap(v6, other.v6);
@@ -313,6 +345,7 @@ Stream::Detached Stream::detach() {
     error_code ignored;
     connection.v6 = socket_.local_endpoint(ignored).protocol() == tcp::v6();
     connection.ssl = std::move(ssl_);
+    connection.failure = std::move(failure_);
     connection.records = std::move(records_);
     connection.descriptor = socket_.release(ignored);
     return connection;
@@ -328,6 +361,7 @@ Stream Stream::attach(const asio::any_io_executor& executor, Detached connection
     connection.descriptor = -1;
     Stream stream(std::move(socket));
     stream.ssl_ = std::move(connection.ssl);
+    stream.failure_ = std::move(connection.failure);
     stream.records_ = std::move(connection.records);
     return stream;
 }

@@ -32,7 +32,13 @@ public:
     ~Stream() = default;
 
     /// Runs the TLS handshake that `ssl` is prepared for. Bounded in time by the caller (Deadline).
+    /// A failure of TLS, here and later, is final: nothing is read or written after it.
+    /// @param ssl  null, where OpenSSL could not make one, is such a failure.
     [[nodiscard]] awaitable<Result<void>> handshake(SslPtr ssl);
+
+    /// After a handshake that failed: back to plain TCP, to answer a peer that speaks no TLS.
+    /// Nothing that is for TLS may be written then.
+    void leave_tls();
 
     /// @return bytes read; 0 at the end of the stream. try_read() gives would_block instead of
     /// waiting.
@@ -91,6 +97,7 @@ public:
     /// A connection between threads: no coroutine may be using the Stream. See attach().
     struct Detached {
         SslPtr ssl;
+        std::unique_ptr<Error> failure;
         std::unique_ptr<TlsRecords> records;
         int descriptor = -1;
         bool v6 = false;
@@ -106,6 +113,9 @@ public:
 private:
     enum class Want { read, write };
     [[nodiscard]] Error ssl_error(int result);
+    /// Makes `error` what every later operation ends with, unless there was one before.
+    Error fail(Error error);
+    [[nodiscard]] awaitable<Result<void>> shake_hands();
     [[nodiscard]] awaitable<Result<void>> wait(Want want);
     void leave_handshake();
     [[nodiscard]] awaitable<Result<void>> flush_records();
@@ -115,6 +125,7 @@ private:
     // The order matters: the SSL object uses the socket's descriptor and goes first.
     tcp::socket socket_;
     SslPtr ssl_;                           // during the handshake, and for TLS 1.2
+    std::unique_ptr<Error> failure_;       // of TLS until then: final
     std::unique_ptr<TlsRecords> records_;  // from then on
 };
 

@@ -58,8 +58,8 @@ CertificateAndKey make_throwaway_certificate() {
     require(X509_set_version(x, 2) == 1);
     const std::unique_ptr<BIGNUM, Free<BN_free>> number(BN_bin2bn(serial, sizeof serial, nullptr));
     require(BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(x)) != nullptr);
-    X509_gmtime_adj(X509_getm_notBefore(x), -kHourSeconds);
-    X509_gmtime_adj(X509_getm_notAfter(x), 24 * kHourSeconds);
+    require(X509_gmtime_adj(X509_getm_notBefore(x), -kHourSeconds) != nullptr &&
+            X509_gmtime_adj(X509_getm_notAfter(x), 24 * kHourSeconds) != nullptr);
     X509_NAME* name = X509_get_subject_name(x);
     const auto* text = reinterpret_cast<const unsigned char*>("Hybrid Port Bridge demonstration");
     require(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, text, -1, -1, 0) == 1);
@@ -70,6 +70,7 @@ CertificateAndKey make_throwaway_certificate() {
 
     const BioPtr certificate_text(BIO_new(BIO_s_mem()));
     const BioPtr key_text(BIO_new(BIO_s_mem()));
+    require(certificate_text && key_text);
     require(PEM_write_bio_X509(certificate_text.get(), x) == 1);
     require(PEM_write_bio_PrivateKey(key_text.get(), key.get(), nullptr, nullptr, 0, nullptr,
                                      nullptr) == 1);

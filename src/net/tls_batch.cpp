@@ -58,11 +58,11 @@ BIO_METHOD* make_method() {
     BIO_METHOD* method =
         BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "hpb record batch");
     if (method == nullptr) return nullptr;
-    BIO_meth_set_write_ex(method, bio_write);
-    BIO_meth_set_ctrl(method, bio_control);
-    BIO_meth_set_create(method, bio_create);
-    BIO_meth_set_destroy(method, bio_destroy);
-    return method;
+    const bool done = BIO_meth_set_write_ex(method, bio_write) == 1 &&
+                      BIO_meth_set_ctrl(method, bio_control) == 1 &&
+                      BIO_meth_set_create(method, bio_create) == 1 &&
+                      BIO_meth_set_destroy(method, bio_destroy) == 1;
+    return done ? method : nullptr;
 }
 
 Unsent* unsent_of(SSL* ssl) {

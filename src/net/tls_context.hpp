@@ -25,7 +25,7 @@ public:
     [[nodiscard]] static Result<TlsServerContext> from_pem(const std::string& certificate,
                                                            const std::string& key);
 
-    /// A new server side of a connection.
+    /// A new server side of a connection; null if OpenSSL cannot make one.
     [[nodiscard]] SslPtr make() const;
 
 private:
@@ -41,24 +41,25 @@ public:
     [[nodiscard]] static Result<TlsClientContext> from_pem(const std::string& ca_certificate);
 
     /// A new client side that will insist on a certificate for `host` (name or IP literal) and
-    /// sends SNI for a name.
+    /// sends SNI for a name; null if OpenSSL cannot make one. Stream::handshake() fails with null.
     [[nodiscard]] SslPtr make(const std::string& host) const;
 
 private:
     explicit TlsClientContext(SslContextPtr context) : context_(std::move(context)) {}
+    [[nodiscard]] static Result<TlsClientContext> trusting(const std::string& pem,
+                                                           const std::string& name);
     SslContextPtr context_;
 };
-
-/// Why the client side of a handshake failed, in words: each kind of certificate trouble says what
-/// to do.
-/// @param error  what handshake() returned.
-[[nodiscard]] Error explain_handshake_failure(SSL* ssl, const std::string& host,
-                                              const Error& error);
 
 /// True if `error` comes from a certificate that was not accepted: trying again will not help.
 [[nodiscard]] bool is_certificate_error(const Error& error);
 
-enum class tls_errc { certificate_not_accepted = 1, handshake_failed, bad_file };
+enum class tls_errc {
+    certificate_not_accepted = 1,
+    handshake_failed,
+    bad_file,
+    unusable,  ///< OpenSSL cannot do what TLS needs, as its configuration stands
+};
 [[nodiscard]] boost::system::error_code make_error_code(tls_errc e);
 
 }  // namespace hpb::net

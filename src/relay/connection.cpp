@@ -6,6 +6,7 @@
 #include "hc/runtime_info.hpp"
 #include "hc/tracking_id.hpp"
 #include "net/slab.hpp"
+#include "net/tls_failure.hpp"
 #include "net/websocket.hpp"
 #include "ops/log.hpp"
 #include "relay/control_channel.hpp"
@@ -42,12 +43,11 @@ bool is_plausible_host(std::string_view host) {
 }  // namespace
 
 Connection::Connection(RelayContext& context, HandshakeTable& handshakes, net::Stream stream,
-                       ConnectionTicket ticket, const net::tcp::endpoint& peer)
+                       ConnectionTicket ticket)
     : context_(context),
       handshakes_(handshakes),
       stream_(std::move(stream)),
-      ticket_(std::move(ticket)),
-      peer_(peer) {}
+      ticket_(std::move(ticket)) {}
 
 net::awaitable<void> Connection::serve(std::shared_ptr<Connection> self) {
     self->stream_.set_options();
@@ -63,26 +63,23 @@ net::awaitable<bool> Connection::read_request() {
         net::SslPtr ssl = context_.tls->make();
         const auto secured = co_await stream_.handshake(std::move(ssl));
         if (!secured) {
-            tell_failed_handshake(secured.error(), entry.evicted(), deadline.expired());
+            ops::log_debug("relay", "TLS handshake with {} failed: {}",
+                           stream_.remote_endpoint().address().to_string(),
+                           entry.evicted()      ? "too many handshakes in progress"
+                           : deadline.expired() ? "took too long"
+                                                : net::explain_refused_handshake(secured.error()));
+            if (net::is_plain_http(secured.error())) co_await answer_plain_http();
             co_return false;
         }
     }
-    const bool complete = co_await read_head();
-    if (!complete && (entry.evicted() || deadline.expired())) {
-        tell_failed_handshake(errc::invalid_argument, entry.evicted(), true);
-    }
-    co_return complete;
+    co_return co_await read_head();
 }
 
-void Connection::tell_failed_handshake(const Error& error, bool evicted, bool late) {
-    // Whoever connects and leaves without a word is a health check or a scan.
-    if (!evicted && !late && error.code() == net::asio::error::eof) {
-        ops::log_debug("relay", "{} left without a handshake", peer_text(peer_));
-        return;
-    }
-    context_.log->handshake_failed(peer_, evicted ? "too many handshakes are in progress"
-                                          : late  ? "it took too long"
-                                                  : printable(error.message()));
+net::awaitable<void> Connection::answer_plain_http() {
+    stream_.leave_tls();
+    request_.tracking_id = hc::make_tracking_id("");
+    const Refusal refusal{400, "The relay speaks TLS on this port; use wss:// or https://"};
+    co_await refuse(refusal, Body::text);
 }
 
 net::awaitable<bool> Connection::read_head() {
@@ -160,7 +157,7 @@ net::awaitable<void> Connection::serve_websocket() {
     co_await refuse(refusal, Body::text);
 }
 
-Checked<Grant> Connection::check(Right right, const Entity* entity) {
+Checked<Grant> Connection::check(Right right, const Entity* entity) const {
     const AccessRequest access{.token = request_.token.text,
                                .right = right,
                                .request_path = request_.path,
@@ -170,13 +167,7 @@ Checked<Grant> Connection::check(Right right, const Entity* entity) {
                                .skew = context_.options.clock_skew.count()};
     std::span<const config::AccessRule> entity_rules;
     if (entity != nullptr) entity_rules = entity->options.access_rules;
-    auto grant = check_access(access, entity_rules, context_.options.access_rules);
-    if (grant) {
-        rule_ = grant->rule;
-    } else if (const auto named = hc::parse_sas_token(request_.token.text)) {
-        rule_ = printable(named->key_name, 80);
-    }
-    return grant;
+    return check_access(access, entity_rules, context_.options.access_rules);
 }
 
 std::chrono::seconds Connection::agreed_keep_alive() const {
@@ -220,7 +211,7 @@ net::awaitable<void> Connection::serve_listener() {
     auto channel = std::make_shared<ControlChannel>(
         std::move(socket), context_.registry, match->entity, context_.options, id,
         context_.public_authority(request_.head.headers.get("Host")), *grant,
-        std::move(check_renewal), keep_alive, ListenerLog{context_.log, peer_});
+        std::move(check_renewal), keep_alive);
     if (!context_.registry.add_listener(*entity, channel)) {
         stream_ = std::move(channel->stream());
         const Refusal refusal{403, "MaximumListenersPerEndpoint: The endpoint has " +
@@ -293,23 +284,10 @@ net::awaitable<void> Connection::serve_management() {
     co_await respond(response);
 }
 
-/// What was refused, in an operator's words.
-std::string Connection::asked_for() const {
-    const std::string path = printable(request_.path, 200);
-    if (websocket::is_upgrade(request_.head)) {
-        const auto action =
-            hc::query_parameter(request_.target.query, "sb-hc-action").value_or("connect");
-        if (action == "listen") return "a listener on " + path;
-        if (action == "accept") return "a rendezvous on " + path;
-        if (action == "connect") return "a sender to " + path;
-    }
-    if (request_.head.method.empty()) return "a request";
-    return printable(request_.head.method, 20) + " of /" + path;
-}
-
 net::awaitable<void> Connection::refuse(Refusal refusal, Body body) {
-    context_.log->refused(peer_, asked_for(), refusal.status, printable(refusal.sentence, 300),
-                          rule_, request_.tracking_id);
+    ops::log_debug("relay", "refused {} {}: {} {} (TrackingId:{})", request_.head.method,
+                   printable(request_.path), refusal.status, refusal.sentence,
+                   request_.tracking_id);
     const std::string host = request_.host.empty() ? "relay" : request_.host;
     co_await respond(refusal_response(refusal, request_.tracking_id, host, request_.path, body));
 }

@@ -9,7 +9,6 @@
 #include "net/slab.hpp"
 #include "net/stream.hpp"
 #include "relay/connection_limits.hpp"
-#include "relay/relay_log.hpp"
 #include "relay/transcoder.hpp"
 
 namespace hpb::relay {
@@ -22,8 +21,7 @@ public:
     struct End {
         net::Stream::Detached connection;
         ConnectionTicket ticket;
-        std::vector<std::byte> early;                      ///< what came behind the upgrade request
-        std::unique_ptr<RelayLog::Visit> visit = nullptr;  ///< of the sender
+        std::vector<std::byte> early;  ///< what came behind the upgrade request
     };
 
     /// Passes messages on, on `executor`, until both sides have closed or one is lost. Both 101
@@ -46,7 +44,6 @@ private:
         net::Stream stream;
         ConnectionTicket ticket;
         std::vector<std::byte> early;
-        std::unique_ptr<RelayLog::Visit> visit;
         Transcoder transcoder;
         net::FrameWriter writer;
         net::Clock::time_point last_received = net::Clock::now();

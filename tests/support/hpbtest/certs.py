@@ -23,7 +23,13 @@ class Certificates:
         self.server = self._signed("server", "ca", _NAMES)
         self.wrong_host = self._signed("wrong-host", "ca", ["DNS:elsewhere.test"])
         self.from_other_ca = self._signed("from-other-ca", "other-ca", _NAMES)
-        self.expired = self._signed("expired", "ca", _NAMES, expired=True)
+        self.expired = self._signed("expired", "ca", _NAMES, days=(-10, -1))
+        self.not_yet_valid = self._signed("not-yet-valid", "ca", _NAMES, days=(5, 30))
+        self.nameless = self._signed("localhost", "ca", [])
+        self.rsa = self._signed("rsa", "ca", _NAMES, kind=("rsa", "rsa_keygen_bits:2048"))
+        self.intermediate, _ = self._signed("intermediate", "ca", [], authority_itself=True)
+        #: the leaf alone: its server forgets to send the intermediate certificate
+        self.without_intermediate = self._signed("without-intermediate", "intermediate", _NAMES)
 
     def _path(self, name):
         return self.directory / name
@@ -35,23 +41,24 @@ class Certificates:
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         return self._path(f"{name}.crt")
 
-    def _signed(self, name, authority, names, expired=False):
+    def _signed(self, name, authority, names, *, days=(-10, 30), kind=("ec", "ec_paramgen_curve:prime256v1"),
+                authority_itself=False):
         certificate, key, request = (self._path(f"{name}.{e}") for e in ("crt", "key", "csr"))
-        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        _openssl("req", "-newkey", kind[0], "-pkeyopt", kind[1], "-nodes",
                  "-keyout", key, "-out", request, "-subj", f"/CN={name}")
         work = self._path(f"{name}.ca")
         work.mkdir()
         (work / "index.txt").write_text("")
         (work / "serial").write_text("%02X\n" % (abs(hash(name)) % 200 + 16))
+        extensions = (["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"] if authority_itself
+                      else ["basicConstraints=CA:FALSE", "extendedKeyUsage=serverAuth"])
+        if names:
+            extensions.append("subjectAltName=" + ",".join(names))
         (work / "ca.cnf").write_text(
             "[ca]\ndefault_ca=d\n[d]\ndatabase={0}/index.txt\nserial={0}/serial\nnew_certs_dir={0}\n"
             "default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n"
-            "[e]\nsubjectAltName={1}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n".format(
-                work, ",".join(names)))
-        now = datetime.datetime.now(datetime.timezone.utc)
-        start, end = now - datetime.timedelta(days=10), now + datetime.timedelta(days=30)
-        if expired:
-            end = now - datetime.timedelta(days=1)
+            "[e]\n{1}\n".format(work, "\n".join(extensions)))
+        start, end = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=n) for n in days)
         _openssl("ca", "-batch", "-notext", "-config", work / "ca.cnf", "-in", request, "-out", certificate,
                  "-cert", self._path(f"{authority}.crt"), "-keyfile", self._path(f"{authority}.key"),
                  "-startdate", start.strftime("%Y%m%d%H%M%SZ"), "-enddate", end.strftime("%Y%m%d%H%M%SZ"))

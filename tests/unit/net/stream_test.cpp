@@ -9,6 +9,7 @@
 #include "net/signal.hpp"
 #include "net/throwaway_certificate.hpp"
 #include "net/tls_context.hpp"
+#include "net/tls_failure.hpp"
 #include "support/loopback.hpp"
 
 namespace hpb::test {
@@ -54,6 +55,8 @@ protected:
     awaitable<void> explains(std::string host, const net::TlsClientContext& trust,
                              std::string expected);
     awaitable<void> plain_server();
+    awaitable<void> forged_record_of_tls_1_2();
+    awaitable<void> no_ssl();
     awaitable<void> deadline();
     awaitable<void> moves_between_threads();
     awaitable<void> reset();
@@ -113,6 +116,51 @@ awaitable<void> StreamTest::plain_server() {
 
 TEST_F(StreamTest, SaysThatTheOtherEndSpeaksNoTls) {
     run(plain_server());
+}
+
+// S9: TLS 1.2 goes through OpenSSL, whose answer to a second try is not an error.
+awaitable<void> StreamTest::forged_record_of_tls_1_2() {
+    auto [ours, theirs] = connected_pair();
+    bool accepted = false;
+    net::Signal ended(context.get_executor());
+    net::spawn(context.get_executor(), accept_tls(theirs, server.make(), accepted, ended));
+    net::SslPtr ssl = client.make("localhost");
+    SSL_set_max_proto_version(ssl.get(), TLS1_2_VERSION);
+    EXPECT_TRUE(co_await ours.handshake(std::move(ssl)));
+    while (!accepted) co_await ended.wait();
+    // A record that nobody has sealed, then one that was.
+    std::string forged("\x17\x03\x03\x00\x20", 5);
+    forged += std::string(32, 'x');
+    EXPECT_EQ(::send(ours.socket().native_handle(), forged.data(), forged.size(), 0), 37);
+    EXPECT_TRUE(co_await write(ours, "too late"));
+    for (int i = 0; i < 3; ++i) {
+        std::array<std::byte, 100> into{};
+        const auto n = co_await theirs.read_some(into);
+        EXPECT_FALSE(n) << *n << " bytes after a forged record";
+        if (!n) EXPECT_THAT(n.error().message(), HasSubstr("TLS: ")) << i;
+    }
+    EXPECT_FALSE(theirs.try_write(as_bytes("more")));
+}
+
+TEST_F(StreamTest, AForgedRecordOfTls12IsFinal) {
+    run(forged_record_of_tls_1_2());
+}
+
+// S10: SSL_new() may fail; what follows is an error, and never plain text.
+awaitable<void> StreamTest::no_ssl() {
+    auto [ours, theirs] = connected_pair();
+    const auto done = co_await ours.handshake(nullptr);
+    EXPECT_FALSE(done.has_value());
+    EXPECT_FALSE(ours.try_write(as_bytes("secret")));
+    if (!done) {
+        EXPECT_THAT(net::explain_handshake_failure(ours.ssl(), "here", done.error()).message(),
+                    HasSubstr("OpenSSL cannot make"));
+    }
+}
+
+TEST_F(StreamTest, WithoutAnSslObjectNothingIsSent) {
+    run(no_ssl());
+    EXPECT_EQ(client.make(""), nullptr) << "a connection whose certificate nobody checks";
 }
 
 awaitable<void> StreamTest::deadline() {

@@ -24,8 +24,7 @@ protected:
         const auto entity = registry_->find("hyco")->entity;
         net::WebSocket socket(net::Stream(net::tcp::socket(context_)), websocket::Role::server, {});
         return std::make_shared<ControlChannel>(std::move(socket), *registry_, entity, options_, id,
-                                                "host", Grant{}, nullptr, std::chrono::seconds(0),
-                                                ListenerLog{});
+                                                "host", Grant{}, nullptr, std::chrono::seconds(0));
     }
 
     std::string found(std::string_view path) {
