@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
-#include <csignal>
 #include <cstdio>
 #include <exception>
 
 #include "hpb/cli.hpp"
+#include "hpb/process.hpp"
 #include "hpb/start.hpp"
 #include "ops/log.hpp"
 
@@ -23,7 +23,7 @@ void raise_descriptor_limit() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    std::signal(SIGPIPE, SIG_IGN);  // a peer that went away is an error code, not the end
+    hpb::app::prepare_process();
     raise_descriptor_limit();
     try {
         const auto parsed = hpb::app::parse_command_line({argv + (argc > 0 ? 1 : 0), argv + argc});

@@ -1,6 +1,9 @@
 #include "hpb/process.hpp"
 
+#include <fcntl.h>
+
 #include <boost/asio/signal_set.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -20,6 +23,14 @@ constexpr std::chrono::milliseconds kDrainPoll{10};
 
 }  // namespace
 
+void prepare_process() {
+    for (const int descriptor : {0, 1, 2}) {
+        // The lowest free number is the one that was found closed.
+        if (::fcntl(descriptor, F_GETFD) < 0) (void)::open("/dev/null", O_RDWR);
+    }
+    for (const int number : {SIGPIPE, SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
+}
+
 void print_ready(std::string_view role, const std::string& what) {
     std::printf("ready %.*s %s\n", static_cast<int>(role.size()), role.data(), what.c_str());
     std::fflush(stdout);
@@ -27,6 +38,11 @@ void print_ready(std::string_view role, const std::string& what) {
 
 void print_error(std::string_view message) {
     std::fprintf(stderr, "hpb: error: %.*s\n", static_cast<int>(message.size()), message.data());
+}
+
+Process::Process(unsigned threads, std::chrono::microseconds busy_poll)
+    : pool_(threads, busy_poll), reopen_requests_(pool_.first(), SIGHUP) {
+    net::spawn(pool_.first(), handle_reopen_requests());
 }
 
 void Process::exit(int code) {
@@ -61,6 +77,17 @@ net::awaitable<void> Process::handle_status_requests(std::function<void()> tell)
         if (error) co_return;
         (void)number;
         tell();
+    }
+}
+
+net::awaitable<void> Process::handle_reopen_requests() {
+    for (;;) {
+        const auto [error, number] = co_await reopen_requests_.async_wait(net::kAsTuple);
+        if (error) co_return;
+        (void)number;
+        ops::reopen_log();
+        ops::log_info("process",
+                      "SIGHUP: reopened the log file; the configuration is read only at the start");
     }
 }
 

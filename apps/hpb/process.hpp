@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/signal_set.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,11 +16,17 @@ void print_ready(std::string_view role, const std::string& what);
 /// One line on standard error for a failure that ends the process.
 void print_error(std::string_view message);
 
-/// Runs a role until it is told to stop, and ends the process in good order.
+/// Before anything else: opens what of standard input, output and error is closed to /dev/null, so
+/// that nothing else gets their numbers, and ignores the signals that are not meant to end a role
+/// (SIGPIPE, SIGUSR1, SIGUSR2).
+void prepare_process();
+
+/// Runs a role until it is told to stop, and ends the process in good order. SIGTERM and SIGINT
+/// stop it, SIGHUP reopens the log's file, SIGUSR1 asks how it is doing.
 class Process {
 public:
     /// The parameters are ExecutorPool's.
-    Process(unsigned threads, std::chrono::microseconds busy_poll) : pool_(threads, busy_poll) {}
+    Process(unsigned threads, std::chrono::microseconds busy_poll);
 
     [[nodiscard]] net::ExecutorPool& pool() { return pool_; }
 
@@ -47,8 +54,10 @@ public:
 private:
     [[nodiscard]] net::awaitable<void> handle_signals(Drain drain);
     [[nodiscard]] net::awaitable<void> handle_status_requests(std::function<void()> tell);
+    [[nodiscard]] net::awaitable<void> handle_reopen_requests();
 
     net::ExecutorPool pool_;
+    net::asio::signal_set reopen_requests_;  // from the beginning: SIGHUP ends no role
     std::atomic<int> code_{-1};
 };
 

@@ -174,6 +174,11 @@ int Demo::run() {
         return kExitFailure;
     }
     start_service();
+    process_.on_status_request([this] {
+        relay_->log_counters();
+        if (service_) service_->log_counters();
+        if (client_) client_->log_counters();
+    });
     process_.run({.begin = [this] { relay_->shut_down(); },
                   .is_done = [this] { return relay_->connections() == 0; },
                   .limit = kDrainLimit});

@@ -39,6 +39,7 @@ int run_relay(const config::RelayOptions& options) {
                      net::host_port(endpoint.address().to_string(), endpoint.port());
     }
     print_ready("relay", addresses);
+    process.on_status_request([&] { server.log_counters(); });
     process.run({.begin = [&] { server.shut_down(); },
                  .is_done = [&] { return server.connections() == 0; },
                  .limit = kDrainLimit});

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "ops/log_format.hpp"
 #include "ops/rolling_file.hpp"
@@ -40,21 +41,36 @@ public:
     /// Where the count of overwritten lines is; the queue outlives every call of this sink.
     void watch(spdlog::details::thread_pool& queue) { queue_ = &queue; }
 
+    /// From any thread; done with the next line or flush.
+    void reopen() { reopen_ = true; }
+
 protected:
     void sink_it_(const spdlog::details::log_msg& message) override {
+        if (reopen_.exchange(false, std::memory_order_relaxed) && file_) file_->reopen();
         report_overruns(message.time);
         write({message.payload.data(), message.payload.size()}, message.time);
     }
-    void flush_() override { std::fflush(stderr); }
+    void flush_() override {
+        if (reopen_.exchange(false, std::memory_order_relaxed) && file_) file_->reopen();
+        std::fflush(stderr);
+    }
 
 private:
     void write(std::string_view line, std::chrono::system_clock::time_point now) {
         if (console_) write_console(line);
         if (!file_) return;
         const auto outcome = file_->write(line, now);
+        if (outcome != RollingFile::Outcome::written) ++lost_;
         if (outcome == last_outcome_) return;
         last_outcome_ = outcome;  // one line for each change, not for each line lost
-        if (outcome == RollingFile::Outcome::failed) {
+        if (outcome == RollingFile::Outcome::written) {
+            const std::string line_of_loss =
+                format_line(format_, now, Level::warn, "log",
+                            fmt::format("the log file {} takes lines again; {} were lost",
+                                        file_->path().string(), std::exchange(lost_, 0)));
+            write_console(line_of_loss);
+            (void)file_->write(line_of_loss, now);
+        } else if (outcome == RollingFile::Outcome::failed) {
             tell(now, Level::error,
                  "the log file {} can't be written: {}; lines are lost until it can",
                  file_->path().string(), file_->last_error());
@@ -86,12 +102,15 @@ private:
     bool console_;
     std::optional<RollingFile> file_;
     RollingFile::Outcome last_outcome_ = RollingFile::Outcome::written;
+    std::uint64_t lost_ = 0;  // since the file last took a line
+    std::atomic<bool> reopen_{false};
     spdlog::details::thread_pool* queue_ = nullptr;
     std::size_t reported_overruns_ = 0;
 };
 
 struct Log {
     LogFormat format = LogFormat::text;
+    std::shared_ptr<LineSink> sink;
     std::shared_ptr<spdlog::details::thread_pool> queue;
     std::shared_ptr<spdlog::async_logger> logger;
 };
@@ -112,6 +131,7 @@ void init_log(const LogOptions& options) {
     log->queue = std::make_shared<spdlog::details::thread_pool>(kQueueSlots, 1);
     auto sink = std::make_shared<LineSink>(options);
     sink->watch(*log->queue);
+    log->sink = sink;
     log->logger = std::make_shared<spdlog::async_logger>(
         "hpb", std::move(sink), log->queue, spdlog::async_overflow_policy::overrun_oldest);
     log->logger->set_level(spdlog::level::trace);  // log_enabled() has decided already
@@ -124,6 +144,12 @@ void shut_down_log() {
     instance()->queue.reset();  // the logger holds it weakly: this writes what is queued and joins
     instance().reset();
     std::fflush(stderr);
+}
+
+void reopen_log() {
+    if (!instance()) return;
+    instance()->sink->reopen();
+    instance()->logger->flush();
 }
 
 bool log_enabled(Level level) {

@@ -36,6 +36,9 @@ struct LogOptions {
 void init_log(const LogOptions& options);
 /// Writes out what is queued. Call before the process ends.
 void shut_down_log();
+/// Makes the log's thread close its file and open what has that name now: after somebody else has
+/// rotated it.
+void reopen_log();
 
 [[nodiscard]] bool log_enabled(Level level);
 

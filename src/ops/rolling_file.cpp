@@ -38,6 +38,11 @@ RollingFile::~RollingFile() {
 RollingFile::Outcome RollingFile::write(std::string_view line,
                                         std::chrono::system_clock::time_point now) {
     const std::string date = date_of(now);
+    // Also when the clock was set back.
+    if (now - looked_at_ >= kLookInterval || now < looked_at_) {
+        looked_at_ = now;
+        look_again();
+    }
     if ((descriptor_ < 0 || (has_date_ && date != date_)) && !open(date)) return Outcome::failed;
 
     std::string text(line);
@@ -70,6 +75,18 @@ bool RollingFile::open(const std::string& date) {
     date_ = date;
     if (has_date_ && options_.retained_files != 0) remove_old_files();
     return true;
+}
+
+/// Is the open file still the one of that name, and how large is it?
+void RollingFile::look_again() {
+    if (descriptor_ < 0) return;
+    struct stat named{};
+    struct stat opened{};
+    if (::fstat(descriptor_, &opened) != 0 || ::stat(path_.c_str(), &named) != 0 ||
+        named.st_dev != opened.st_dev || named.st_ino != opened.st_ino) {
+        return close();
+    }
+    size_ = static_cast<std::uint64_t>(opened.st_size);
 }
 
 void RollingFile::close() {

@@ -12,6 +12,9 @@ namespace hpb::ops {
 
 /// A log file for each UTC day, named by the pattern's {Date}; older ones are removed. Not
 /// thread-safe: the log's writer thread owns it. Time is an argument.
+///
+/// Others may rotate it: a file that is moved or removed is noticed within kLookInterval and made
+/// anew, and one that is truncated has room again.
 class RollingFile {
 public:
     explicit RollingFile(const LogFileOptions& options);
@@ -27,12 +30,18 @@ public:
     /// Appends `line` and a line end, in one write.
     Outcome write(std::string_view line, std::chrono::system_clock::time_point now);
 
+    /// Closes the file; the next line opens what has its name then.
+    void reopen() { close(); }
+
+    static constexpr std::chrono::seconds kLookInterval{1};
+
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
     /// What the operating system said about the last failure.
     [[nodiscard]] const std::string& last_error() const { return last_error_; }
 
 private:
     bool open(const std::string& date);
+    void look_again();
     void close();
     void remove_old_files() const;
 
@@ -44,6 +53,7 @@ private:
     std::filesystem::path path_;
     std::string last_error_;
     std::uint64_t size_ = 0;
+    std::chrono::system_clock::time_point looked_at_;
     int descriptor_ = -1;
 };
 

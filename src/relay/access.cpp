@@ -133,7 +133,7 @@ Checked<Grant> check_access(const AccessRequest& request,
         return unauthorized("Unauthorized: '" + std::string(name_of(request.right)) +
                             "' claim(s) are required to perform this operation");
     }
-    return Grant{.expiry = token->expiry};
+    return Grant{.expiry = token->expiry, .rule = rule->name};
 }
 
 }  // namespace hpb::relay

@@ -34,6 +34,7 @@ using Checked = boost::system::result<T, Refusal>;
 /// What a token was found to allow.
 struct Grant {
     std::int64_t expiry = 0;  ///< Unix seconds
+    std::string rule;         ///< name of the rule that it was signed with
 };
 
 /// What a request wants to do, for a check against its token.

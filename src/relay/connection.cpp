@@ -43,11 +43,12 @@ bool is_plausible_host(std::string_view host) {
 }  // namespace
 
 Connection::Connection(RelayContext& context, HandshakeTable& handshakes, net::Stream stream,
-                       ConnectionTicket ticket)
+                       ConnectionTicket ticket, const net::tcp::endpoint& peer)
     : context_(context),
       handshakes_(handshakes),
       stream_(std::move(stream)),
-      ticket_(std::move(ticket)) {}
+      ticket_(std::move(ticket)),
+      peer_(peer) {}
 
 net::awaitable<void> Connection::serve(std::shared_ptr<Connection> self) {
     self->stream_.set_options();
@@ -63,16 +64,28 @@ net::awaitable<bool> Connection::read_request() {
         net::SslPtr ssl = context_.tls->make();
         const auto secured = co_await stream_.handshake(std::move(ssl));
         if (!secured) {
-            ops::log_debug("relay", "TLS handshake with {} failed: {}",
-                           stream_.remote_endpoint().address().to_string(),
-                           entry.evicted()      ? "too many handshakes in progress"
-                           : deadline.expired() ? "took too long"
-                                                : net::explain_refused_handshake(secured.error()));
+            tell_failed_handshake(secured.error(), entry.evicted(), deadline.expired());
             if (net::is_plain_http(secured.error())) co_await answer_plain_http();
             co_return false;
         }
     }
-    co_return co_await read_head();
+    const bool complete = co_await read_head();
+    if (!complete && (entry.evicted() || deadline.expired())) {
+        tell_failed_handshake(errc::invalid_argument, entry.evicted(), true);
+    }
+    co_return complete;
+}
+
+void Connection::tell_failed_handshake(const Error& error, bool evicted, bool late) {
+    // Whoever connects and leaves without a word is a health check or a scan.
+    if (!evicted && !late && error.code() == net::asio::error::eof) {
+        ops::log_debug("relay", "{} left without a handshake", peer_text(peer_));
+        return;
+    }
+    context_.log->handshake_failed(peer_, evicted ? "too many handshakes are in progress"
+                                          : late
+                                              ? "it took too long"
+                                              : printable(net::explain_refused_handshake(error)));
 }
 
 net::awaitable<void> Connection::answer_plain_http() {
@@ -157,7 +170,7 @@ net::awaitable<void> Connection::serve_websocket() {
     co_await refuse(refusal, Body::text);
 }
 
-Checked<Grant> Connection::check(Right right, const Entity* entity) const {
+Checked<Grant> Connection::check(Right right, const Entity* entity) {
     const AccessRequest access{.token = request_.token.text,
                                .right = right,
                                .request_path = request_.path,
@@ -167,7 +180,13 @@ Checked<Grant> Connection::check(Right right, const Entity* entity) const {
                                .skew = context_.options.clock_skew.count()};
     std::span<const config::AccessRule> entity_rules;
     if (entity != nullptr) entity_rules = entity->options.access_rules;
-    return check_access(access, entity_rules, context_.options.access_rules);
+    auto grant = check_access(access, entity_rules, context_.options.access_rules);
+    if (grant) {
+        rule_ = grant->rule;
+    } else if (const auto named = hc::parse_sas_token(request_.token.text)) {
+        rule_ = printable(named->key_name, 80);
+    }
+    return grant;
 }
 
 std::chrono::seconds Connection::agreed_keep_alive() const {
@@ -211,7 +230,7 @@ net::awaitable<void> Connection::serve_listener() {
     auto channel = std::make_shared<ControlChannel>(
         std::move(socket), context_.registry, match->entity, context_.options, id,
         context_.public_authority(request_.head.headers.get("Host")), *grant,
-        std::move(check_renewal), keep_alive);
+        std::move(check_renewal), keep_alive, ListenerLog{context_.log, peer_});
     if (!context_.registry.add_listener(*entity, channel)) {
         stream_ = std::move(channel->stream());
         const Refusal refusal{403, "MaximumListenersPerEndpoint: The endpoint has " +
@@ -284,10 +303,23 @@ net::awaitable<void> Connection::serve_management() {
     co_await respond(response);
 }
 
+/// What was refused, in an operator's words.
+std::string Connection::asked_for() const {
+    const std::string path = printable(request_.path, 200);
+    if (websocket::is_upgrade(request_.head)) {
+        const auto action =
+            hc::query_parameter(request_.target.query, "sb-hc-action").value_or("connect");
+        if (action == "listen") return "a listener on " + path;
+        if (action == "accept") return "a rendezvous on " + path;
+        if (action == "connect") return "a sender to " + path;
+    }
+    if (request_.head.method.empty()) return "a request";
+    return printable(request_.head.method, 20) + " of /" + path;
+}
+
 net::awaitable<void> Connection::refuse(Refusal refusal, Body body) {
-    ops::log_debug("relay", "refused {} {}: {} {} (TrackingId:{})", request_.head.method,
-                   printable(request_.path), refusal.status, refusal.sentence,
-                   request_.tracking_id);
+    context_.log->refused(peer_, asked_for(), refusal.status, printable(refusal.sentence, 300),
+                          rule_, request_.tracking_id);
     const std::string host = request_.host.empty() ? "relay" : request_.host;
     co_await respond(refusal_response(refusal, request_.tracking_id, host, request_.path, body));
 }

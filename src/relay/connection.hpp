@@ -19,9 +19,10 @@ namespace hpb::relay {
 /// on one thread.
 class Connection {
 public:
-    /// @param handshakes  of the connection's thread.
+    /// @param handshakes  of the connection's thread. @param peer  as accept() named it: the
+    /// socket of a peer that has gone does not know any more.
     Connection(RelayContext& context, HandshakeTable& handshakes, net::Stream stream,
-               ConnectionTicket ticket);
+               ConnectionTicket ticket, const net::tcp::endpoint& peer);
 
     [[nodiscard]] static net::awaitable<void> serve(std::shared_ptr<Connection> self);
 
@@ -41,11 +42,14 @@ public:
     [[nodiscard]] Request& request() { return request_; }
     [[nodiscard]] net::Stream& stream() { return stream_; }
     [[nodiscard]] ConnectionTicket take_ticket() { return std::move(ticket_); }
+    [[nodiscard]] const net::tcp::endpoint& peer() const { return peer_; }
+    /// Name of the rule of the token that check() saw last, for the log; "": no token.
+    [[nodiscard]] const std::string& rule() const { return rule_; }
 
     /// Checks the request's token for `right`.
-    [[nodiscard]] Checked<Grant> check(Right right, const Entity* entity) const;
+    [[nodiscard]] Checked<Grant> check(Right right, const Entity* entity);
 
-    /// Writes a refusal and closes. The log says it at debug level: peers can provoke it.
+    /// Writes a refusal and closes. The log names the peer, what it asked for and why not.
     [[nodiscard]] net::awaitable<void> refuse(Refusal refusal, Body body);
 
 private:
@@ -53,6 +57,8 @@ private:
     /// In place of TLS: whoever sends HTTP here hears what the port speaks.
     [[nodiscard]] net::awaitable<void> answer_plain_http();
     [[nodiscard]] net::awaitable<bool> read_head();
+    void tell_failed_handshake(const Error& error, bool evicted, bool late);
+    [[nodiscard]] std::string asked_for() const;
     [[nodiscard]] net::awaitable<void> route();
     [[nodiscard]] net::awaitable<void> serve_websocket();
     [[nodiscard]] net::awaitable<void> serve_listener();
@@ -69,7 +75,9 @@ private:
     HandshakeTable& handshakes_;
     net::Stream stream_;
     ConnectionTicket ticket_;
+    const net::tcp::endpoint peer_;
     Request request_;
+    std::string rule_;
 };
 
 }  // namespace hpb::relay

@@ -36,6 +36,9 @@ class HandshakeTable {
 public:
     explicit HandshakeTable(std::size_t limit) : limit_(limit) {}
 
+    /// Callable from any thread.
+    [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_relaxed); }
+
     /// A place in the table, as long as it lives. The stream must not move meanwhile.
     class Entry {
     public:
@@ -47,9 +50,11 @@ public:
                 entries.pop_front();
             }
             place_ = entries.insert(entries.end(), this);
+            table_.size_ = entries.size();
         }
         ~Entry() {
             if (listed_) table_.entries_.erase(place_);
+            table_.size_ = table_.entries_.size();
         }
         Entry(const Entry&) = delete;
         Entry& operator=(const Entry&) = delete;
@@ -66,6 +71,7 @@ public:
 private:
     std::size_t limit_;
     std::list<Entry*> entries_;
+    std::atomic<std::size_t> size_{0};
 };
 
 }  // namespace hpb::relay

@@ -24,7 +24,8 @@ constexpr std::chrono::seconds kCloseLimit{5};
 ControlChannel::ControlChannel(net::WebSocket socket, Registry& registry,
                                std::shared_ptr<Entity> entity, const config::RelayOptions& options,
                                std::string id, std::string host, Grant grant,
-                               TokenCheck check_token, std::chrono::seconds keep_alive)
+                               TokenCheck check_token, std::chrono::seconds keep_alive,
+                               ListenerLog log)
     : socket_(std::move(socket)),
       registry_(registry),
       entity_(std::move(entity)),
@@ -34,6 +35,7 @@ ControlChannel::ControlChannel(net::WebSocket socket, Registry& registry,
       grant_(grant),
       check_token_(std::move(check_token)),
       keep_alive_(keep_alive),
+      log_(std::move(log)),
       ended_signal_(socket_.executor()) {}
 
 net::awaitable<void> ControlChannel::run(std::string response) {
@@ -45,18 +47,19 @@ net::awaitable<void> ControlChannel::run(std::string response) {
         registry_.remove_listener(*entity_, *this);
         co_return;
     }
-    ops::log_info("relay", "listener {} connected to {} ({} now)", id_, entity_->options.path,
-                  registry_.listener_count(*entity_));
+    log_.log->listener_came(log_.peer, id_, entity_->options.path, grant_.rule,
+                            registry_.listener_count(*entity_));
     net::spawn(socket_.executor(), watch(self));
     const auto result = co_await receive_all();
     ended_ = true;
     registry_.remove_listener(*entity_, *this);
     ended_signal_.notify_all();
     const auto& close = socket_.close_received();
-    ops::log_info(
-        "relay", "listener {} left {} ({} now): {}", id_, entity_->options.path,
-        registry_.listener_count(*entity_),
-        close ? fmt::format("close {} {}", close->code, close->reason) : result.error().message());
+    log_.log->listener_left(
+        log_.peer, id_, entity_->options.path,
+        close ? printable(fmt::format("close {} {}", close->code, close->reason), 200)
+              : result.error().message(),
+        registry_.listener_count(*entity_));
     if (close || socket_.close_sent()) {
         co_await socket_.close(1000, "", kCloseLimit);
     }

@@ -7,12 +7,19 @@
 #include "net/signal.hpp"
 #include "net/websocket.hpp"
 #include "relay/registry.hpp"
+#include "relay/relay_log.hpp"
 
 namespace hpb::relay {
 
 /// How a control channel checks the token of a renewal: access.hpp with this listener's
 /// circumstances.
 using TokenCheck = std::function<Checked<Grant>(std::string_view token)>;
+
+/// Where a listener's coming and going is told, and its address.
+struct ListenerLog {
+    std::shared_ptr<RelayLog> log;
+    net::tcp::endpoint peer;
+};
 
 /// A listener's long-lived WebSocket: senders are announced on it, its token is renewed on it
 /// (docs/protocol.md, "Control channel"). Lives on the thread that accepted it; announce(),
@@ -28,7 +35,8 @@ public:
     /// of a control channel"); 0: nothing.
     ControlChannel(net::WebSocket socket, Registry& registry, std::shared_ptr<Entity> entity,
                    const config::RelayOptions& options, std::string id, std::string host,
-                   Grant grant, TokenCheck check_token, std::chrono::seconds keep_alive);
+                   Grant grant, TokenCheck check_token, std::chrono::seconds keep_alive,
+                   ListenerLog log);
 
     /// The listener's sb-hc-id, as affinity headers name it.
     [[nodiscard]] const std::string& id() const { return id_; }
@@ -76,6 +84,7 @@ private:
     Grant grant_;
     TokenCheck check_token_;
     std::chrono::seconds keep_alive_;
+    ListenerLog log_;
     net::Signal ended_signal_;
     bool ended_ = false;
     bool replaced_ = false;

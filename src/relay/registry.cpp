@@ -144,6 +144,11 @@ std::optional<std::string> Registry::add_pending(std::shared_ptr<PendingSender> 
     return key;
 }
 
+std::size_t Registry::pending_count() const {
+    const std::lock_guard lock(mutex_);
+    return pending_.size();
+}
+
 std::shared_ptr<PendingSender> Registry::take_pending(std::string_view key) {
     const std::lock_guard lock(mutex_);
     const auto found = pending_.find(key);

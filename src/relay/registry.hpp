@@ -73,6 +73,7 @@ public:
     /// Makes `sender` known under a new one-time key. @return nullopt at max_pending_senders.
     [[nodiscard]] std::optional<std::string> add_pending(std::shared_ptr<PendingSender> sender,
                                                          const ControlChannel& listener);
+    [[nodiscard]] std::size_t pending_count() const;
     /// The sender with this key, which is used up by that; nullptr if there is none (any more).
     [[nodiscard]] std::shared_ptr<PendingSender> take_pending(std::string_view key);
 

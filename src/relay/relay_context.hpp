@@ -10,6 +10,7 @@
 #include "net/executor_pool.hpp"
 #include "net/tls_context.hpp"
 #include "relay/registry.hpp"
+#include "relay/relay_log.hpp"
 
 namespace hpb::relay {
 
@@ -28,6 +29,7 @@ struct RelayContext {
     const config::RelayOptions& options;
     const std::optional<net::TlsServerContext> tls;
     Registry registry;
+    std::shared_ptr<RelayLog> log = std::make_shared<RelayLog>();
     std::vector<std::string> host_names;  ///< accepted in audiences besides the received Host
     std::atomic<std::size_t> connections{0};
     std::atomic<std::size_t> delayed_refusals{0};

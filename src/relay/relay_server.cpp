@@ -61,10 +61,11 @@ Result<std::vector<net::tcp::endpoint>> RelayServer::listen() {
 net::awaitable<void> RelayServer::accept_loop(std::shared_ptr<net::tcp::acceptor> acceptor) {
     while (acceptor->is_open()) {
         const std::size_t thread = next_thread_++ % context_.pool.size();
+        net::tcp::endpoint peer;
         auto [error, socket] =
-            co_await acceptor->async_accept(context_.pool.at(thread), net::kAsTuple);
+            co_await acceptor->async_accept(context_.pool.at(thread), peer, net::kAsTuple);
         if (!error) {
-            admit(std::move(socket), thread);
+            admit(std::move(socket), peer, thread);
             continue;
         }
         if (error == net::asio::error::operation_aborted) co_return;
@@ -80,7 +81,9 @@ net::awaitable<void> RelayServer::accept_loop(std::shared_ptr<net::tcp::acceptor
     }
 }
 
-void RelayServer::admit(net::tcp::socket socket, std::size_t thread) {
+void RelayServer::admit(net::tcp::socket socket, const net::tcp::endpoint& peer,
+                        std::size_t thread) {
+    ++context_.log->counters().accepted;
     if (context_.connections >= context_.options.max_connections) {
         std::uint64_t suppressed = 0;
         if (full_log_.admit(net::Clock::now(), suppressed)) {
@@ -92,8 +95,23 @@ void RelayServer::admit(net::tcp::socket socket, std::size_t thread) {
     }
     ConnectionTicket ticket(context_.connections);
     auto connection = std::make_shared<Connection>(
-        context_, *handshakes_[thread], net::Stream(std::move(socket)), std::move(ticket));
+        context_, *handshakes_[thread], net::Stream(std::move(socket)), std::move(ticket), peer);
     net::spawn(context_.pool.at(thread), Connection::serve(std::move(connection)));
+}
+
+void RelayServer::log_counters() {
+    const auto& counters = context_.log->counters();
+    std::size_t handshakes = 0;
+    for (const auto& table : handshakes_) handshakes += table->size();
+    ops::log_info("relay",
+                  "relay: connections={} handshakes={} listeners={} rendezvous={} "
+                  "waiting_senders={} accepted={} failed_handshakes={} refused_tokens={} "
+                  "other_refusals={} rendezvous_total={}",
+                  context_.connections.load(), handshakes, context_.registry.all_listeners().size(),
+                  counters.rendezvous.load(), context_.registry.pending_count(),
+                  counters.accepted.load(), counters.failed_handshakes.load(),
+                  counters.refused_tokens.load(), counters.other_refusals.load(),
+                  counters.rendezvous_total.load());
 }
 
 void RelayServer::shut_down() {

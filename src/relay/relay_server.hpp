@@ -27,12 +27,15 @@ public:
     /// process.
     void shut_down();
 
+    /// One line with what a relay counts (docs/configuration.md, "Counters").
+    void log_counters();
+
     /// TCP connections at the moment. Callable from any thread.
     [[nodiscard]] std::size_t connections() const { return context_.connections; }
 
 private:
     [[nodiscard]] net::awaitable<void> accept_loop(std::shared_ptr<net::tcp::acceptor> acceptor);
-    void admit(net::tcp::socket socket, std::size_t thread);
+    void admit(net::tcp::socket socket, const net::tcp::endpoint& peer, std::size_t thread);
 
     RelayContext context_;
     std::vector<std::unique_ptr<HandshakeTable>> handshakes_;  // one a thread, touched by it alone

@@ -18,6 +18,7 @@ Rendezvous::Leg::Leg(const net::asio::any_io_executor& executor, End end)
     : stream(net::Stream::attach(executor, std::move(end.connection))),
       ticket(std::move(end.ticket)),
       early(std::move(end.early)),
+      visit(std::move(end.visit)),
       writer(stream, websocket::Role::server) {}
 
 Rendezvous::Rendezvous(const net::asio::any_io_executor& executor, End sender, End listener,
@@ -49,6 +50,7 @@ net::awaitable<void> Rendezvous::run(net::asio::any_io_executor executor, End se
 
 void Rendezvous::interrupt() {
     lost_ = true;
+    if (sender_.visit) sender_.visit->lost();
     for (Leg* leg : {&sender_, &listener_}) {
         leg->stream.reset_on_close();
         leg->stream.interrupt();

@@ -9,6 +9,7 @@
 #include "net/slab.hpp"
 #include "net/stream.hpp"
 #include "relay/connection_limits.hpp"
+#include "relay/relay_log.hpp"
 #include "relay/transcoder.hpp"
 
 namespace hpb::relay {
@@ -21,7 +22,8 @@ public:
     struct End {
         net::Stream::Detached connection;
         ConnectionTicket ticket;
-        std::vector<std::byte> early;  ///< what came behind the upgrade request
+        std::vector<std::byte> early;                      ///< what came behind the upgrade request
+        std::unique_ptr<RelayLog::Visit> visit = nullptr;  ///< of the sender
     };
 
     /// Passes messages on, on `executor`, until both sides have closed or one is lost. Both 101
@@ -44,6 +46,7 @@ private:
         net::Stream stream;
         ConnectionTicket ticket;
         std::vector<std::byte> early;
+        std::unique_ptr<RelayLog::Visit> visit;
         Transcoder transcoder;
         net::FrameWriter writer;
         net::Clock::time_point last_received = net::Clock::now();

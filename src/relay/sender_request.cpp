@@ -115,6 +115,7 @@ net::awaitable<SenderRequest::Settled> SenderRequest::find_listener(
         early.insert(early.end(), watch->early.begin(), watch->early.end());
         if (watch->gone) co_return Settled();
         if (auto* arrival = std::get_if<RendezvousArrival>(&outcome)) {
+            listener_id_ = (*listener)->id();
             co_return Settled(std::move(*arrival));
         }
         if (const auto* rejection = std::get_if<RendezvousRejection>(&outcome)) {
@@ -216,12 +217,16 @@ net::awaitable<void> SenderRequest::join(RendezvousArrival arrival) {
             co_return;
         }
     }
+    auto visit = std::make_unique<RelayLog::Visit>(connection_.context().log, connection_.peer(),
+                                                   connection_.request().path, connection_.rule(),
+                                                   listener_id_);
     // The threads take turns by rendezvous. By connection they would not: those of senders and of
     // listeners often alternate, and then one thread would have all the pairs.
-    Rendezvous::start(
-        connection_.context().pool.next().get_executor(),
-        {sender.detach(), connection_.take_ticket(), std::move(connection_.request().early)},
-        {listener.detach(), std::move(arrival.ticket), std::move(arrival.early)}, options_);
+    Rendezvous::start(connection_.context().pool.next().get_executor(),
+                      {sender.detach(), connection_.take_ticket(),
+                       std::move(connection_.request().early), std::move(visit)},
+                      {listener.detach(), std::move(arrival.ticket), std::move(arrival.early)},
+                      options_);
 }
 
 }  // namespace hpb::relay

@@ -52,6 +52,7 @@ private:
     const config::RelayOptions& options_;
     net::Clock::time_point deadline_;
     Affinity affinity_;
+    std::string listener_id_;  // of the one that accepted, for the log
 };
 
 }  // namespace hpb::relay

@@ -122,6 +122,91 @@ TEST_F(RollingFileTest, UnwritablePathIsAnOutcomeAndNotAThrow) {
     EXPECT_FALSE(file.last_error().empty());
 }
 
+// N1: log files that others rotate.
+TEST_F(RollingFileTest, N1MakesAFileAnewThatWasMovedOrRemoved) {
+    LogFileOptions fixed;
+    fixed.path_format = (directory_ / "agent.log").string();
+    RollingFile file(fixed);
+    EXPECT_EQ(file.write("one", kDay), RollingFile::Outcome::written);
+    std::filesystem::rename(directory_ / "agent.log", directory_ / "agent.log.1");
+    EXPECT_EQ(file.write("two", kDay + 2s), RollingFile::Outcome::written);
+    EXPECT_EQ(content(directory_ / "agent.log.1"), "one\n");
+    EXPECT_EQ(content(directory_ / "agent.log"), "two\n");
+    std::filesystem::remove(directory_ / "agent.log");
+    EXPECT_EQ(file.write("three", kDay + 4s), RollingFile::Outcome::written);
+    EXPECT_EQ(content(directory_ / "agent.log"), "three\n");
+}
+
+TEST_F(RollingFileTest, N1ReopensWhenItIsAskedTo) {
+    LogFileOptions fixed;
+    fixed.path_format = (directory_ / "agent.log").string();
+    RollingFile file(fixed);
+    EXPECT_EQ(file.write("one", kDay), RollingFile::Outcome::written);
+    std::filesystem::rename(directory_ / "agent.log", directory_ / "agent.log.1");
+    file.reopen();
+    EXPECT_EQ(file.write("two", kDay), RollingFile::Outcome::written);
+    EXPECT_EQ(content(directory_ / "agent.log"), "two\n");
+}
+
+TEST_F(RollingFileTest, N1ATruncatedFileHasRoomAgain) {
+    LogFileOptions limited;
+    limited.path_format = (directory_ / "agent.log").string();
+    limited.size_limit = 8;
+    RollingFile file(limited);
+    EXPECT_EQ(file.write("1234567", kDay), RollingFile::Outcome::written);
+    EXPECT_EQ(file.write("8", kDay), RollingFile::Outcome::full);
+    std::filesystem::resize_file(directory_ / "agent.log", 0);
+    EXPECT_EQ(file.write("9", kDay + 2s), RollingFile::Outcome::written);
+    EXPECT_EQ(content(directory_ / "agent.log"), "9\n");
+}
+
+TEST_F(LogTest, N1ReopensTheFileWhileLinesAreWritten) {
+    LogOptions log;
+    log.console = false;
+    log.level = Level::warn;
+    log.file.path_format = (directory_ / "all.log").string();
+    init_log(log);
+    log_warn("test", "before");
+    shut_down_log();
+    init_log(log);
+    std::filesystem::rename(directory_ / "all.log", directory_ / "all.log.1");
+    reopen_log();
+    log_warn("test", "after");
+    shut_down_log();
+    EXPECT_NE(content(directory_ / "all.log").find("after"), std::string::npos);
+}
+
+TEST_F(LogTest, N1SaysThatAFileTakesLinesAgain) {
+    LogOptions log;
+    log.console = false;
+    std::ofstream(directory_ / "logs") << "a file where the folder should be";
+    log.file.path_format = (directory_ / "logs" / "all.log").string();
+    init_log(log);
+    testing::internal::CaptureStderr();
+    log_warn("test", "lost");
+    const auto text_soon = [&](const std::filesystem::path& file, std::string_view what) {
+        const auto deadline = std::chrono::steady_clock::now() + 5s;
+        while (std::chrono::steady_clock::now() < deadline) {
+            if (content(file).find(what) != std::string::npos) return true;
+            log_warn("test", "another");
+            std::this_thread::yield();
+        }
+        return false;
+    };
+    EXPECT_FALSE(std::filesystem::exists(directory_ / "logs" / "all.log"));
+    std::this_thread::yield();
+    log_warn("test", "lost too");
+    reopen_log();
+    std::filesystem::rename(directory_ / "logs", directory_ / "gone");
+    const bool healed = text_soon(directory_ / "logs" / "all.log", "another");
+    shut_down_log();
+    const std::string console = testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(healed);
+    // Whether the first line came before the file was in order is the writer's affair.
+    if (console.find("can't be written") != std::string::npos)
+        EXPECT_NE(console.find("takes lines again"), std::string::npos) << console;
+}
+
 TEST_F(LogTest, EveryThreadsLinesReachTheFileOrAreCounted) {
     LogOptions log;
     log.console = false;

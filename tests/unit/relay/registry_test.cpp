@@ -24,7 +24,8 @@ protected:
         const auto entity = registry_->find("hyco")->entity;
         net::WebSocket socket(net::Stream(net::tcp::socket(context_)), websocket::Role::server, {});
         return std::make_shared<ControlChannel>(std::move(socket), *registry_, entity, options_, id,
-                                                "host", Grant{}, nullptr, std::chrono::seconds(0));
+                                                "host", Grant{}, nullptr, std::chrono::seconds(0),
+                                                ListenerLog{});
     }
 
     std::string found(std::string_view path) {
