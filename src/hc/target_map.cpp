@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "hc/host.hpp"
 #include "hc/json.hpp"
+#include "hc/lenient_json.hpp"
 #include "hc/sas_token.hpp"
 
 namespace hpb::hc {
@@ -53,7 +54,7 @@ std::optional<std::int32_t> parse_configuration_key(std::string_view text) {
     return static_cast<std::int32_t>(*number);
 }
 
-/// The member called `name`; the exact spelling first, then any case, as .NET's JSON readers do.
+/// The member called `name`; the exact spelling first, then any case.
 const boost::json::value* find_member(const boost::json::object& object, std::string_view name) {
     if (const auto* value = object.if_contains({name.data(), name.size()})) return value;
     for (const auto& member : object) {
@@ -68,12 +69,12 @@ std::string add_item(const boost::json::value& item, std::string_view entity, Ta
     if (object == nullptr) return "expected an object with 'key' and 'value'";
     const auto* key = find_member(*object, "key");
     const auto* value = find_member(*object, "value");
-    if (key == nullptr || key->is_null()) return "'key' is missing";
+    if (key == nullptr) return "'key' is missing";
     if (value == nullptr || value->is_null()) return "'value' is missing";
     const auto key_text = scalar_text(*key);
     const auto number = key_text ? parse_configuration_key(*key_text) : std::nullopt;
     if (!number) return {};
-    if (!value->is_string()) return fmt::format("the 'value' of key {} is no string", *number);
+    if (!value->is_string()) return fmt::format("the 'value' of key {} is not a string", *number);
     const auto target = parse_target(std::string_view(value->get_string()), entity);
     if (!target) return fmt::format("key {}: {}", *number, target.error().message());
     map[*number] = *target;
@@ -123,11 +124,17 @@ Result<TargetMap> parse_user_metadata(std::string_view json, std::string_view en
     if (trim(json).empty()) {
         return bad_metadata(R"(empty; expected [{"key":"5011","value":"tcp:host:5011"}])");
     }
-    const auto parsed = parse_json(json, kMaxMetadataSize,
-                                   make_error_code(errc::malformed_metadata), "user metadata");
+    if (json.size() > kMaxMetadataSize) {
+        return bad_metadata(fmt::format("larger than {} bytes", kMaxMetadataSize));
+    }
+    const auto parsed =
+        parse_lenient_json(json, make_error_code(errc::malformed_metadata), "user metadata");
     if (!parsed) return parsed.error();
     const auto* items = parsed->if_array();
-    if (items == nullptr) return bad_metadata("not a JSON array");
+    if (items == nullptr) {
+        return bad_metadata(
+            R"(not a JSON array; expected [{"key":"5011","value":"tcp:host:5011"}])");
+    }
     TargetMap map;
     for (std::size_t i = 0; i < items->size(); ++i) {
         if (const auto why = add_item((*items)[i], entity, map); !why.empty()) {

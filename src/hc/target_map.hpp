@@ -26,9 +26,10 @@ using TargetMap = std::map<std::int32_t, TargetAddress>;
 /// @return errc::malformed_address with what to write instead.
 [[nodiscard]] Result<TargetAddress> parse_target(std::string_view text, std::string_view entity);
 
-/// The entity's UserMetadata: [{"key":"5011","value":"tcp:localhost:5011"}] with the rules of the
-/// existing bridge: keys that are no integers are skipped, the last duplicate wins, and a bad value
-/// under an integer key, no array, or no usable entry is an error that says which item is wrong.
+/// The entity's UserMetadata: [{"key":"5011","value":"tcp:localhost:5011"}] in lenient JSON
+/// (parse_lenient_json) with the rules of the existing bridge: keys that are no integers are
+/// skipped, the last duplicate wins, and a bad value under an integer key, no array, or no usable
+/// entry is an error that says which item is wrong.
 [[nodiscard]] Result<TargetMap> parse_user_metadata(std::string_view json, std::string_view entity);
 
 }  // namespace hpb::hc

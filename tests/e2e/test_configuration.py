@@ -57,8 +57,11 @@ def test_appsettings_of_both_agents_as_they_are_in_the_field(bench, echo):
 
 @pytest.mark.parametrize("metadata, key", [
     ('[{"key": 7, "value": "tcp:127.0.0.1:%d"}]', 7), ('[{"key":"1","value":"tcp:x:1"},{"key":"1","value":"tcp:127.0.0.1:%d"}]', 1),
-    ('[{"key":"-1","value":"tcp:127.0.0.1:%d"}]', -1)], ids=["number as key", "last duplicate wins", "negative"])
+    ('[{"key":"-1","value":"tcp:127.0.0.1:%d"}]', -1),
+    ("[{key:'5011', /* the web */ value:'tcp:127.0.0.1:%d',},] // typed", 5011)],
+    ids=["number as key", "last duplicate wins", "negative", "typed into a portal"])
 def test_metadata_forms(bench, echo, metadata, key):
+    """D10: also as Newtonsoft reads it."""
     relay = with_metadata(bench, metadata % echo.address[1])
     config = {"PortBridge": {"ServiceNamespace": bench.service_namespace(relay), "EntityPaths": ["simple"]}}
     bench.service(relay, {}, config=config)

@@ -73,13 +73,50 @@ TEST(UserMetadata, TheLastDuplicateWins) {
     EXPECT_THAT(*map, ElementsAre(Pair(1, TargetAddress{"b", 2})));
 }
 
+/// D10: as Newtonsoft.Json reads it, which is what the existing bridge uses.
+TEST(UserMetadata, IsReadAsTheExistingBridgeReadsIt) {
+    const TargetMap one = {{5011, {"h", 1}}};
+    for (const auto* text :
+         {"[{'key':'5011','value':'tcp:h:1'}]", "[{key:'5011',value:\"tcp:h:1\"}]",
+          "[{key:5011,value:'tcp:h:1'}]", "[{key:5011,value:'tcp:h:1',},]",
+          "// a note\n[ /* one */ {key: // number\n 5011, 'value' : 'tcp:h:1' /**/ } ] // end",
+          "[{key:0x1393,value:'tcp:h:1'}]", "[{key:011623,value:'tcp:h:1'}]",
+          "[{key:5011.0,value:'tcp:h:1'}]", "[{key:'5011',value:'tcp:h:1',more:[undefined,NaN]}]",
+          "\xef\xbb\xbf[{key:5011,\xc2\xa0value:'tcp:h:1'}]\r\n",
+          "[{key:null,value:'x'},{key:true,value:'x'},{key:5011,value:'tcp:h:1'}]",
+          R"([{"key":"5011","value":"tcp:\u0068:1","key":"7","key":"5011"}])"}) {
+        const auto map = parse_user_metadata(text, "hyco");
+        ASSERT_TRUE(map) << text << ": " << map.error().message();
+        EXPECT_EQ(*map, one) << text;
+    }
+}
+
+/// D10: what nobody can read is an error that says where, and what to write.
+TEST(UserMetadata, SaysWhereItCannotBeRead) {
+    EXPECT_THAT(error_of("[{key:5011,\n value:tcp:h:1}]"),
+                HasSubstr("line 2, column 8: text needs quotes"));
+    EXPECT_THAT(error_of("[{\\\"key\\\":1}]"), HasSubstr("column 3: expected a name"));
+    EXPECT_THAT(error_of("[{\xe2\x80\x9ckey\xe2\x80\x9d:1}]"), HasSubstr("typographic quotes"));
+    EXPECT_THAT(error_of("[{'key' 1}]"), HasSubstr("expected ':' after 'key'; not '1'"));
+    EXPECT_THAT(error_of("[{key:1 value:2}]"), HasSubstr("expected ',' or '}'; not 'v'"));
+    EXPECT_THAT(error_of("[{key:1,value:'tcp:h:1}]"), HasSubstr("has no end"));
+    EXPECT_THAT(error_of("[{key:08}]"), HasSubstr("'08' is not a number"));
+    EXPECT_THAT(error_of("[{key:1"), HasSubstr("the text ends here"));
+    EXPECT_THAT(error_of("[] []"), HasSubstr("more after the end"));
+    EXPECT_THAT(error_of("[] /* "), HasSubstr("a comment has no end"));
+    EXPECT_THAT(error_of("[{'k\\q':1}]"), HasSubstr("written twice"));
+    EXPECT_THAT(error_of(std::string(1000, '[')), HasSubstr("nested too deeply"));
+    EXPECT_THAT(error_of("[,{key:1}]"), HasSubstr("expected a value"));
+    EXPECT_THAT(error_of("['\xff']"), HasSubstr("not UTF-8"));
+}
+
 TEST(UserMetadata, SaysWhichItemIsWrong) {
     EXPECT_THAT(error_of(R"([{"key":"1","value":"tcp:a:1"},{"key":"2","value":"tcp:a"}])"),
                 HasSubstr("item 2: key 2: target 'tcp:a'"));
     EXPECT_THAT(error_of(R"([{"value":"tcp:a:1"}])"), HasSubstr("item 1: 'key' is missing"));
     EXPECT_THAT(error_of(R"([{"key":"1"}])"), HasSubstr("'value' is missing"));
     EXPECT_THAT(error_of(R"([{"key":"1","value":null}])"), HasSubstr("'value' is missing"));
-    EXPECT_THAT(error_of(R"([{"key":"1","value":5}])"), HasSubstr("key 1 is no string"));
+    EXPECT_THAT(error_of(R"([{"key":"1","value":5}])"), HasSubstr("key 1 is not a string"));
     EXPECT_THAT(error_of(R"(["1"])"), HasSubstr("item 1: expected an object"));
 }
 
