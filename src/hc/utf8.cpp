@@ -34,6 +34,17 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
+std::string_view cut_utf8(std::string_view text, std::size_t max_size) {
+    if (text.size() <= max_size) return text;
+    std::size_t size = max_size;
+    // A character has three bytes at most behind its first.
+    while (size > 0 && max_size - size < 4 &&
+           (static_cast<unsigned char>(text[size]) & 0xc0u) == 0x80) {
+        --size;
+    }
+    return text.substr(0, size);
+}
+
 std::string to_clean_utf8(std::string_view text) {
     const bool as_is = is_utf8(text);
     std::string out;

@@ -20,6 +20,9 @@ constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "
 constexpr std::int64_t kFirstSecond = -62'167'219'200;
 constexpr std::int64_t kLastSecond = 253'402'300'799;
 
+/// Has no body and says so (RFC 9110 section 15.3.6).
+constexpr unsigned kResetContent = 205;
+
 bool is_control(char c) {
     const auto byte = static_cast<unsigned char>(c);
     return byte < 0x20 || byte == 0x7f;
@@ -132,20 +135,25 @@ std::string serialize(const RequestHead& request) {
     return out;
 }
 
+bool may_have_body(unsigned status) {
+    return status >= 200 && status != 204 && status != kResetContent && status != 304;
+}
+
 std::string serialize(const ResponseHead& response, std::string_view body) {
     std::string out = fmt::format("HTTP/1.1 {:03} ", response.status);
     append_value(out, response.reason.empty() ? default_reason(response.status) : response.reason);
     out += "\r\n";
     append_headers(out, response.headers);
-    const bool may_have_body =
-        response.status >= 200 && response.status != 204 && response.status != 304;
     const bool framed =
         response.headers.has("Content-Length") || response.headers.has("Transfer-Encoding");
-    if (!framed && (may_have_body || !body.empty())) {
+    const bool has_body = may_have_body(response.status);
+    if (has_body && !framed) {
         fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", body.size());
+    } else if (response.status == kResetContent && !framed) {
+        out += "Content-Length: 0\r\n";
     }
     out += "\r\n";
-    out += body;
+    if (has_body) out += body;
     return out;
 }
 

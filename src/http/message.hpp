@@ -72,6 +72,9 @@ public:
     [[nodiscard]] bool done() const;
     /// @pre done(). May be called once.
     [[nodiscard]] RequestHead take();
+    /// What can be told of a head that put() did not accept, for the answer: method and target as
+    /// they stand, and the header fields whose lines are whole.
+    [[nodiscard]] RequestHead salvage() const;
 
 private:
     struct Impl;
@@ -105,9 +108,13 @@ private:
 /// Nothing in a head can end its line early, whatever it holds: control characters in values become
 /// spaces, in the target escapes, and a header whose name is no token is left out.
 [[nodiscard]] std::string serialize(const RequestHead& request);
-/// Adds Content-Length when `body` is not empty or the status is not 1xx, 204 or 304, unless the
-/// headers have it or Transfer-Encoding. An empty reason becomes default_reason().
+/// Adds Content-Length, unless the headers have it or Transfer-Encoding, or the status has no body:
+/// 1xx, 204, 205 and 304 are sent without (RFC 9110 section 6.4.1). An empty reason becomes
+/// default_reason().
 [[nodiscard]] std::string serialize(const ResponseHead& response, std::string_view body = {});
+
+/// False for the statuses that never have a body, whatever the request was.
+[[nodiscard]] bool may_have_body(unsigned status);
 
 /// The registered reason phrase, "Unknown" for others.
 [[nodiscard]] std::string_view default_reason(unsigned status);

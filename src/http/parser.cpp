@@ -4,6 +4,7 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/status.hpp>
 
+#include "base/text.hpp"
 #include "http/message.hpp"
 
 namespace hpb::http {
@@ -157,6 +158,24 @@ bool RequestParser::done() const {
 }
 RequestHead RequestParser::take() {
     return std::move(impl_->reader.request);
+}
+
+RequestHead RequestParser::salvage() const {
+    RequestHead found;
+    const std::string_view text = impl_->head.text();
+    bool first = true;
+    for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string_view::npos;
+         at = end + 1) {
+        const auto line = trim(text.substr(at, end - at));
+        if (std::exchange(first, false)) {
+            const auto parts = split(line, ' ');
+            found.method = parts[0];
+            if (parts.size() > 1) found.target = parts[1];
+        } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
+            found.headers.add(line.substr(0, colon), trim(line.substr(colon + 1)));
+        }
+    }
+    return found;
 }
 
 struct ResponseParser::Impl {

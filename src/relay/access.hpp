@@ -24,6 +24,7 @@ enum class Right { listen, send, any };
 struct Refusal {
     unsigned status = 0;
     std::string sentence;
+    bool by_listener = false;  ///< its own words, which the sender gets unchanged
 };
 
 template <class T>

@@ -92,7 +92,7 @@ net::awaitable<void> Connection::answer_plain_http() {
     stream_.leave_tls();
     request_.tracking_id = hc::make_tracking_id("");
     const Refusal refusal{400, "The relay speaks TLS on this port; use wss:// or https://"};
-    co_await refuse(refusal, Body::text);
+    co_await refuse(refusal);
 }
 
 net::awaitable<bool> Connection::read_head() {
@@ -107,8 +107,9 @@ net::awaitable<bool> Connection::read_head() {
             const bool large = taken.error().code() == make_error_code(http::errc::head_too_large);
             const Refusal refusal{large ? 431u : 400u, large ? "The request's headers are too large"
                                                              : "The request is not valid HTTP"};
-            request_.tracking_id = hc::make_tracking_id("");
-            co_await refuse(refusal, Body::text);
+            take_apart(parser.salvage());
+            request_.kind = Kind::websocket;  // the form of what is most likely
+            co_await refuse(refusal);
             co_return false;
         }
         if (!parser.done()) continue;
@@ -116,45 +117,61 @@ net::awaitable<bool> Connection::read_head() {
         request_.early.assign(rest.begin(), rest.end());
         break;
     }
-    request_.head = parser.take();
-    request_.target = hc::split_target(request_.head.target);
-    request_.host = without_port(request_.head.headers.get("Host"));
-    const auto id = hc::query_parameter(request_.target.query, "sb-hc-id");
-    request_.tracking_id = hc::make_tracking_id(id.value_or(""));
-    request_.token = find_token(request_.head.headers, request_.target.query);
+    take_apart(parser.take());
     co_return true;
 }
 
-net::awaitable<void> Connection::route() {
-    const bool is_websocket = websocket::is_upgrade(request_.head);
-    const bool is_management = request_.head.method == "GET" && !is_websocket &&
-                               iequals(request_.head.headers.get("X-PROCESS-AT"), "ServiceBus");
+void Connection::take_apart(http::RequestHead head) {
+    request_.head = std::move(head);
+    request_.target = hc::split_target(request_.head.target);
+    request_.host = without_port(request_.head.headers.get("Host"));
     const auto path = hc::entity_path(request_.target.path);
-    if (!path) {
-        const Refusal refusal{400, "The request's path is malformed"};
-        co_await refuse(refusal, is_management  ? Body::xml
-                                 : is_websocket ? Body::text
-                                                : Body::json);
-        co_return;
+    request_.has_path = path.has_value();
+    request_.path = path.value_or("");
+    const auto id = hc::query_parameter(request_.target.query, "sb-hc-id");
+    request_.tracking_id = hc::make_tracking_id(id.value_or(""));
+    request_.token = find_token(request_.head.headers, request_.target.query);
+    const bool is_management = iequals(request_.head.headers.get("X-PROCESS-AT"), "ServiceBus");
+    request_.kind = websocket::is_upgrade(request_.head) ? Kind::websocket
+                    : is_management                      ? Kind::management
+                                                         : Kind::http;
+}
+
+net::awaitable<void> Connection::route() {
+    if (!request_.has_path) {
+        co_return co_await refuse({400, "The request's path is malformed"});
     }
-    request_.path = *path;
     if (!is_plausible_host(request_.head.headers.get("Host"))) {
-        const Refusal refusal{400, "The Host header is missing or malformed"};
-        co_return co_await refuse(refusal, is_management  ? Body::xml
-                                           : is_websocket ? Body::text
-                                                          : Body::json);
+        co_return co_await refuse({400, "The Host header is missing or malformed"});
     }
-    if (is_management) co_return co_await serve_management();
-    if (is_websocket) co_return co_await serve_websocket();
-    const Refusal refusal{
-        501, "HTTP requests are not relayed by this relay; use a WebSocket connection"};
-    co_await refuse(refusal, Body::json);
+    switch (request_.kind) {
+        case Kind::websocket:
+            co_return co_await serve_websocket();
+        case Kind::management:
+            co_return co_await serve_management();
+        case Kind::http:
+            co_return co_await serve_http();
+    }
+}
+
+// Not served yet. Listeners for HTTP come online all the same, so the log has to say it.
+net::awaitable<void> Connection::serve_http() {
+    const auto match = context_.registry.find(request_.path);
+    if (match && context_.registry.listener_count(*match->entity) > 0 &&
+        !match->entity->http_reported.exchange(true)) {
+        ops::log_warn("relay",
+                      "refused an HTTP request for {} with 501: this relay carries WebSocket "
+                      "connections only; the listeners there get no HTTP requests (said once)",
+                      match->entity->options.path);
+    }
+    co_await refuse(
+        {501, "HTTP requests are not relayed by this relay; use a WebSocket connection"});
 }
 
 net::awaitable<void> Connection::serve_websocket() {
     if (const auto valid = websocket::check_upgrade_request(request_.head); !valid) {
         const Refusal refusal{400, valid.error().message()};
-        co_return co_await refuse(refusal, Body::text);
+        co_return co_await refuse(refusal);
     }
     const auto action =
         hc::query_parameter(request_.target.query, "sb-hc-action").value_or("connect");
@@ -163,11 +180,11 @@ net::awaitable<void> Connection::serve_websocket() {
     if (iequals(action, "connect")) co_return co_await serve_sender();
     if (iequals(action, "request")) {
         const Refusal refusal{501, "HTTP requests are not relayed by this relay"};
-        co_return co_await refuse(refusal, Body::text);
+        co_return co_await refuse(refusal);
     }
     const Refusal refusal{400,
                           "The value of sb-hc-action is not listen, accept, connect or request"};
-    co_await refuse(refusal, Body::text);
+    co_await refuse(refusal);
 }
 
 Checked<Grant> Connection::check(Right right, const Entity* entity) {
@@ -247,7 +264,7 @@ net::awaitable<void> Connection::serve_rendezvous() {
     auto sender = key ? context_.registry.take_pending(*key) : nullptr;
     if (!sender) {
         const Refusal refusal{403, "The rendezvous address is not valid or no longer valid"};
-        co_return co_await refuse(refusal, Body::text);
+        co_return co_await refuse(refusal);
     }
     const auto status = hc::query_parameter(query, "sb-hc-statusCode");
     if (!status) {
@@ -269,7 +286,7 @@ net::awaitable<void> Connection::serve_rendezvous() {
     const Refusal refusal{valid ? 410u : 400u, valid
                                                    ? "The sender was rejected as asked"
                                                    : "sb-hc-statusCode has to be from 100 to 999"};
-    co_await refuse(refusal, Body::text);
+    co_await refuse(refusal);
 }
 
 net::awaitable<void> Connection::serve_sender() {
@@ -278,13 +295,19 @@ net::awaitable<void> Connection::serve_sender() {
 }
 
 net::awaitable<void> Connection::serve_management() {
+    if (request_.head.method != "GET" && request_.head.method != "HEAD") {
+        co_return co_await refuse(
+            {405,
+             "The hybrid connections of this relay are configured in its file; runtime "
+             "information is read with GET"});
+    }
     const auto match = context_.registry.find(request_.path);
     const Entity* entity = match ? match->entity.get() : nullptr;
     const auto grant = check(Right::any, entity);
-    if (!grant) co_return co_await refuse(grant.error(), Body::xml);
+    if (!grant) co_return co_await refuse(grant.error());
     if (entity == nullptr || !match->suffix.empty()) {
         const Refusal refusal{404, "Endpoint does not exist"};
-        co_return co_await refuse(refusal, Body::xml);
+        co_return co_await refuse(refusal);
     }
     const hc::RuntimeInformation info{
         .created_at = entity->created_at,
@@ -293,14 +316,10 @@ net::awaitable<void> Connection::serve_management() {
         .has_user_metadata = entity->options.has_user_metadata,
         .user_metadata = entity->options.user_metadata,
         .listener_count = context_.registry.listener_count(*entity)};
-    http::ResponseHead head{.status = 200, .reason = "OK", .headers = {}};
-    head.headers.add("Date", http::format_date(unix_now()));
-    head.headers.add("Connection", "close");
-    head.headers.add("Content-Type", "application/atom+xml;type=entry;charset=utf-8");
-    const std::string body =
-        hc::to_atom_entry(info, request_.head.headers.get("Host"), entity->options.path);
-    const std::string response = http::serialize(head, body);
-    co_await respond(response);
+    const http::ResponseHead head{.status = 200, .reason = "OK", .headers = {}};
+    co_await respond(closing_response(
+        head, request_.head.method, "application/atom+xml;type=entry;charset=utf-8",
+        hc::to_atom_entry(info, request_.head.headers.get("Host"), entity->options.path)));
 }
 
 /// What was refused, in an operator's words.
@@ -309,19 +328,26 @@ std::string Connection::asked_for() const {
     if (websocket::is_upgrade(request_.head)) {
         const auto action =
             hc::query_parameter(request_.target.query, "sb-hc-action").value_or("connect");
-        if (action == "listen") return "a listener on " + path;
-        if (action == "accept") return "a rendezvous on " + path;
-        if (action == "connect") return "a sender to " + path;
+        if (iequals(action, "listen")) return "a listener on " + path;
+        if (iequals(action, "accept")) return "a rendezvous on " + path;
+        if (iequals(action, "connect")) return "a sender to " + path;
     }
     if (request_.head.method.empty()) return "a request";
     return printable(request_.head.method, 20) + " of /" + path;
 }
 
-net::awaitable<void> Connection::refuse(Refusal refusal, Body body) {
+net::awaitable<void> Connection::refuse(Refusal refusal) {
     context_.log->refused(peer_, asked_for(), refusal.status, printable(refusal.sentence, 300),
                           rule_, request_.tracking_id);
-    const std::string host = request_.host.empty() ? "relay" : request_.host;
-    co_await respond(refusal_response(refusal, request_.tracking_id, host, request_.path, body));
+    const RefusedRequest refused{
+        .method = request_.head.method,
+        .tracking_id = request_.tracking_id,
+        .host = request_.host.empty() ? std::string_view("relay") : request_.host,
+        .entity = request_.path};
+    const Body body = request_.kind == Kind::websocket    ? Body::text
+                      : request_.kind == Kind::management ? Body::xml
+                                                          : Body::json;
+    co_await respond(refusal_response(refusal, refused, body));
 }
 
 net::awaitable<void> Connection::refuse_listener(Refusal refusal) {
@@ -330,7 +356,7 @@ net::awaitable<void> Connection::refuse_listener(Refusal refusal) {
         co_await net::sleep_for(context_.options.refusal_delay);
         --context_.delayed_refusals;
     }
-    co_await refuse(std::move(refusal), Body::text);
+    co_await refuse(std::move(refusal));
 }
 
 net::awaitable<void> Connection::respond(std::string response) {

@@ -26,12 +26,16 @@ public:
 
     [[nodiscard]] static net::awaitable<void> serve(std::shared_ptr<Connection> self);
 
+    enum class Kind { websocket, management, http };
+
     /// The request, taken apart once.
     struct Request {
         http::RequestHead head;
         hc::Target target;
-        std::string path;  ///< decoded, without /$hc
-        std::string host;  ///< Host header without port
+        Kind kind = Kind::websocket;
+        bool has_path = false;  ///< false: it is malformed
+        std::string path;       ///< decoded, without /$hc
+        std::string host;       ///< Host header without port
         std::string tracking_id;
         RequestToken token;
         std::vector<std::byte> early;  ///< what came behind the head
@@ -50,7 +54,7 @@ public:
     [[nodiscard]] Checked<Grant> check(Right right, const Entity* entity);
 
     /// Writes a refusal and closes. The log names the peer, what it asked for and why not.
-    [[nodiscard]] net::awaitable<void> refuse(Refusal refusal, Body body);
+    [[nodiscard]] net::awaitable<void> refuse(Refusal refusal);
 
 private:
     [[nodiscard]] net::awaitable<bool> read_request();
@@ -59,6 +63,7 @@ private:
     [[nodiscard]] net::awaitable<bool> read_head();
     void tell_failed_handshake(const Error& error, bool evicted, bool late);
     [[nodiscard]] std::string asked_for() const;
+    void take_apart(http::RequestHead head);
     [[nodiscard]] net::awaitable<void> route();
     [[nodiscard]] net::awaitable<void> serve_websocket();
     [[nodiscard]] net::awaitable<void> serve_listener();
@@ -66,6 +71,7 @@ private:
     [[nodiscard]] net::awaitable<void> serve_rendezvous();
     [[nodiscard]] net::awaitable<void> serve_sender();
     [[nodiscard]] net::awaitable<void> serve_management();
+    [[nodiscard]] net::awaitable<void> serve_http();
 
     /// As refuse(), after refusal_delay: some listeners try again without any pause.
     [[nodiscard]] net::awaitable<void> refuse_listener(Refusal refusal);

@@ -26,6 +26,7 @@ struct Entity {
     config::HybridConnectionOptions options;
     std::int64_t created_at = 0;
     std::vector<std::shared_ptr<ControlChannel>> listeners;  // guarded by the Registry's mutex
+    std::atomic<bool> http_reported{false};  ///< that a request for HTTP was refused
 };
 
 /// An entity as a request names it, and what of the path goes beyond it.

@@ -63,13 +63,13 @@ SenderRequest::SenderRequest(Connection& connection)
 
 net::awaitable<void> SenderRequest::run() {
     const auto entity = authorize();
-    if (!entity) co_return co_await connection_.refuse(entity.error(), Body::text);
+    if (!entity) co_return co_await connection_.refuse(entity.error());
     const auto& headers = connection_.request().head.headers;
     affinity_ = {id_list(headers.get(kAllowedListeners)),
                  id_list(headers.get(kDisallowedListeners))};
     Settled settled = co_await find_listener(*entity);
     if (!settled) co_return;
-    if (!*settled) co_return co_await connection_.refuse(settled->error(), Body::text);
+    if (!*settled) co_return co_await connection_.refuse(settled->error());
     RendezvousArrival arrival = std::move(settled->value());
     co_await join(std::move(arrival));
 }
@@ -119,7 +119,7 @@ net::awaitable<SenderRequest::Settled> SenderRequest::find_listener(
             co_return Settled(std::move(*arrival));
         }
         if (const auto* rejection = std::get_if<RendezvousRejection>(&outcome)) {
-            co_return Settled(Refusal{rejection->status, printable(rejection->description)});
+            co_return Settled(Refusal{rejection->status, rejection->description, true});
         }
         if (outcome.index() == 0) break;
         passed_over.push_back(std::move(*listener));
@@ -209,7 +209,7 @@ net::awaitable<void> SenderRequest::join(RendezvousArrival arrival) {
         const auto told_listener = co_await listener.write(as_bytes(listener_answer));
         if (!told_listener) {
             const Refusal refusal{404, "The listener was lost while it accepted the connection"};
-            co_return co_await connection_.refuse(refusal, Body::text);
+            co_return co_await connection_.refuse(refusal);
         }
         const auto told_sender = co_await sender.write(as_bytes(sender_answer));
         if (!told_sender) {

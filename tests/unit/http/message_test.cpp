@@ -67,6 +67,13 @@ TEST(Serialize, ResponseKeepsTheCallersFraming) {
     EXPECT_EQ(serialize(chunked), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
+TEST(Serialize, I7WhatHasNoBodyIsSentWithoutOne) {
+    EXPECT_EQ(serialize(ResponseHead{204, "", {}}, "x"), "HTTP/1.1 204 No Content\r\n\r\n");
+    EXPECT_EQ(serialize(ResponseHead{304, "", {}}, "x"), "HTTP/1.1 304 Not Modified\r\n\r\n");
+    EXPECT_EQ(serialize(ResponseHead{205, "", {}}, "x"),
+              "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n");
+}
+
 TEST(DefaultReason, KnowsTheRegisteredOnes) {
     EXPECT_EQ(default_reason(101), "Switching Protocols");
     EXPECT_EQ(default_reason(410), "Gone");
