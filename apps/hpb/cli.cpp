@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/text.hpp"
+#include "hpb/arguments.hpp"
 #include "hpb/cli_bench.hpp"
 
 namespace hpb::app {
@@ -226,20 +227,25 @@ ParseOutcome unexpected(const std::string& argument, const CLI::App& command) {
         fmt::format("unknown option {}{}", printable(word, 80), hint.empty() ? "; " + help : hint));
 }
 
-/// Moves the arguments that are settings from `arguments` to `settings`.
-void take_settings(std::vector<std::string>& arguments, std::vector<std::string>& settings) {
-    std::vector<std::string> rest;
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-        if (!config::is_setting_argument(arguments[i])) {
-            rest.push_back(arguments[i]);
-            continue;
-        }
-        settings.push_back(arguments[i]);
-        if (arguments[i].find('=') == std::string::npos && i + 1 < arguments.size()) {
-            settings.push_back(arguments[++i]);
+void collect_flags(const CLI::App& command, FlagNames& names) {
+    for (const CLI::Option* option : command.get_options()) {
+        for (const auto* list : {&option->get_lnames(), &option->get_snames()}) {
+            names.all.insert(names.all.end(), list->begin(), list->end());
+            if (option->get_items_expected_min() == 0) continue;
+            names.with_value.insert(names.with_value.end(), list->begin(), list->end());
         }
     }
-    arguments = std::move(rest);
+    for (const CLI::App* inner : command.get_subcommands({})) collect_flags(*inner, names);
+}
+
+/// Takes out of `arguments` what is a setting, ours or another program's.
+void take_settings(const CLI::App& app, std::vector<std::string>& arguments, CommandLine& line) {
+    FlagNames names;
+    collect_flags(app, names);
+    SortedArguments sorted = sort_arguments(arguments, names);
+    arguments = std::move(sorted.flags);
+    line.settings = std::move(sorted.settings);
+    line.other_keys = std::move(sorted.others);
 }
 
 const std::map<std::string, Command>& commands() {
@@ -279,7 +285,8 @@ ParseOutcome parse_command_line(const std::vector<std::string>& arguments) {
                                        hint.empty() ? "; see 'hpb --help'" : hint));
     }
     std::vector<std::string> rest = arguments;
-    take_settings(rest, line.settings);
+    // The other two read no configuration.
+    if (first != "demo" && first != "bench") take_settings(app, rest, line);
     std::reverse(rest.begin(), rest.end());  // as CLI11 wants them
     ParseOutcome outcome;
     try {
@@ -317,6 +324,7 @@ ParseOutcome parse_command_line(const std::vector<std::string>& arguments) {
 config::SourceInputs make_inputs(const CommandLine& line, config::SourceInputs process) {
     process.config_file = line.config_file;
     process.arguments = line.settings;
+    process.other_keys = line.other_keys;
     process.flags = line.flags;
     return process;
 }

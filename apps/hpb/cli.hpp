@@ -22,6 +22,7 @@ struct CommandLine {
     Command command = Command::check;
     std::optional<std::filesystem::path> config_file;
     std::vector<std::string> settings;       ///< --Section:Key=value and the like
+    std::vector<std::string> other_keys;     ///< other programs' keys, without values
     std::vector<config::FlagSetting> flags;  ///< flags that stand for a key
     config::RelayFlags relay;
     config::ServiceFlags service;

@@ -59,6 +59,15 @@ bool load_file(LayeredSource& source, const std::filesystem::path& path, bool re
     return text.has_value();
 }
 
+void warn_of_other_keys(const std::vector<std::string>& keys, Diagnostics& diagnostics) {
+    for (const auto& key : keys) {
+        const std::string_view near = nearest(key.substr(0, key.find(':')), kSections);
+        diagnostics.warnings.push_back(
+            {"command line", printable(key, 80), "not a key of hpb, it has no effect",
+             near.empty() ? "remove it" : fmt::format("did you mean {}?", near)});
+    }
+}
+
 }  // namespace
 
 SourceInputs SourceInputs::of_process() {
@@ -251,6 +260,7 @@ LayeredSource load_layers(const SourceInputs& inputs, Diagnostics& diagnostics) 
     source.add_environment(inputs.environment);
     source.add_arguments(inputs.arguments, diagnostics);
     source.add_flags(inputs.flags);
+    warn_of_other_keys(inputs.other_keys, diagnostics);
     return source;
 }
 

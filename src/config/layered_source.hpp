@@ -51,6 +51,7 @@ struct SourceInputs {
     std::vector<std::pair<std::string, std::string>> environment;
     std::vector<std::string>
         arguments;  ///< those for which is_setting_argument() holds, with values
+    std::vector<std::string> other_keys;  ///< keys of no section of ours on the command line
     std::vector<FlagSetting> flags;
 
     /// @return inputs for this process: its executable's directory and its environment.

@@ -213,3 +213,15 @@ def test_the_protocol_by_flag_and_by_file(bench, echo, protocol):
         "Targets": {"5011": "%s:%d" % echo.address}}})
     _, (address,) = bench.client(relay, ["127.0.0.1:0/5011:simple"], more=["--protocol", protocol])
     assert apps.exchange(address, b"y" * 300_000) == b"y" * 300_000
+
+
+def test_arguments_of_other_sections_are_ignored_with_a_warning(bench):
+    """D11: the original's own tests pass them."""
+    others = ["Logging:LogLevel:Default=Debug", "--environment=Production", "Foo=bar", "/Logging:Console", "x"]
+    relay = bench.relay()
+    process = bench.start("client", "client", "--relay", f"sb://{relay.host}:{relay.port}/", "--ca",
+                          bench.certificates.ca, "--rule", "root", "--rule-key-file", bench.key_file,
+                          "-L", "127.0.0.1:0/5011:simple", *others)
+    process.wait_ready()
+    for name in ("Logging:LogLevel:Default", "environment", "Foo", "Logging:Console"):
+        assert f"command line: {name}: not a key of hpb" in process.errors

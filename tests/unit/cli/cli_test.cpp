@@ -80,6 +80,33 @@ TEST(CommandLine, SettingsPassThrough) {
     EXPECT_EQ(line.flags.size(), 1u);
 }
 
+/// D11: what .NET's host and other libraries read from the same command line.
+TEST(CommandLine, OtherProgramsKeysAreLeftAlone) {
+    const auto line = parse({"client", "Logging:LogLevel:Default=Debug", "--environment=Production",
+                             "Foo=bar", "--Logging:X", "y", "/urls", "http://h", "--contentRoot",
+                             "/app", "/A:B=c", "--Dangling", "--rule", "Name=x", "--foo=bar", "-x",
+                             "Endpoint=sb://h/;SharedAccessKeyName=n", "-L", "1:a=b"});
+    EXPECT_THAT(line.other_keys,
+                ElementsAre("Logging:LogLevel:Default", "environment", "Foo", "Logging:X", "urls",
+                            "contentRoot", "A:B", "Dangling", "foo"));
+    EXPECT_THAT(line.settings, IsEmpty());
+    ASSERT_EQ(line.flags.size(), 2u);
+    EXPECT_EQ(line.flags[0].value, "Name=x");
+    EXPECT_THAT(line.client.mappings, ElementsAre("1:a=b"));
+    EXPECT_EQ(make_inputs(line, {}).other_keys.size(), 9u);
+}
+
+/// D11: a slip in one of our own flags is still an error, however it is written.
+TEST(CommandLine, OurOwnFlagsAreNotOtherProgramsKeys) {
+    for (const char* slip : {"--rulekey-file=x", "--Relay=x", "--lisen=x", "--conifg=x", "--port=1",
+                             "rule=x", "/relay=x", "-k=v", "--verbosity", "--verbosity x", "stray",
+                             "/etc/appsettings.json", "--=x", "SharedAccessKey=secret"}) {
+        EXPECT_NE(error_of({"client", slip}), "") << slip;
+    }
+    EXPECT_NE(error_of({"client", "--verbosity", "debug"}), "");
+    EXPECT_NE(error_of({"demo", "Foo=bar"}), "");
+}
+
 TEST(CommandLine, MistakesAreOneLineWithTheNearestName) {
     EXPECT_EQ(error_of({"relay", "--lisen", "x"}),
               "unknown option --lisen; did you mean --listen?");

@@ -161,6 +161,16 @@ TEST_F(LayeredSourceTest, ArgumentWithoutValueIsAnError) {
     EXPECT_THAT(errors(), HasSubstr("command line: PortBridge:A: the key has no value"));
 }
 
+/// D11: a warning that names the key, and never the value, which may be secret.
+TEST_F(LayeredSourceTest, OtherProgramsKeysAreWarnings) {
+    inputs.other_keys = {"Logging:LogLevel:Default", "PortBrigde:PortMappings:1:EntityPath"};
+    (void)load();
+    EXPECT_TRUE(diagnostics.ok()) << errors();
+    EXPECT_THAT(warnings(), HasSubstr("command line: Logging:LogLevel:Default: not a key of hpb, "
+                                      "it has no effect; remove it"));
+    EXPECT_THAT(warnings(), HasSubstr("did you mean PortBridge?"));
+}
+
 TEST(SettingArgument, OnlyOurSections) {
     for (const char* yes : {"--PortBridge:A=1", "--portbridge:A", "/Relay:Threads", "/serilog:x=1",
                             "AgentMetrics:A=b", "--PortBridge:A:B=c:d"}) {
