@@ -81,7 +81,7 @@ net::awaitable<ChannelEnd> Channel::read_until_end(std::string& why) {
 void Channel::shut_down() {
     if (over_) return;
     end_connections(ChannelEnd::clean);
-    begin_close(kNormalClosure, "the agent stops");
+    begin_close(kNormalClosure, std::string(kAgentStops));
 }
 
 void Channel::begin_close(std::uint16_t code, const std::string& reason) {

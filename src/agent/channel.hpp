@@ -36,6 +36,8 @@ public:
 
     // RFC 6455 section 7.4.1.
     static constexpr std::uint16_t kNormalClosure = 1000;
+    /// The Close reason of an agent that is stopped.
+    static constexpr std::string_view kAgentStops = "the agent stops";
     static constexpr std::uint16_t kPolicyViolation = 1008;
     static constexpr std::uint16_t kInternalError = 1011;
 

@@ -123,6 +123,9 @@ void ClientChannel::on_over(ChannelEnd how, const std::string& why) {
     if (how == ChannelEnd::lost && notes_->admit_line(suppressed)) {
         ops::log_warn(kComponent, "{}: channel lost ({}); its connections are reset{}", name(), why,
                       suppressed_text(suppressed));
+    } else if (how == ChannelEnd::clean && why == kAgentStops && notes_->admit_line(suppressed)) {
+        ops::log_info(kComponent, "{}: channel closed: the service agent stops{}", name(),
+                      suppressed_text(suppressed));
     } else {
         ops::log_debug(kComponent, "{}: channel closed{}{}", name(), why.empty() ? "" : ": ", why);
     }

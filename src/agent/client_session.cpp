@@ -357,10 +357,7 @@ void ClientSession::on_pumped() {
 
 void ClientSession::on_session_ended(session::errc code) {
     ending_ = true;
-    if (code == session::errc::shutting_down) {
-        ops::log_info(kComponent, "{}: session {} ended: the service agent or this one stops",
-                      name(), short_id());
-    } else if (session::ends_session(code)) {
+    if (session::ends_session(code)) {
         ops::log_error(kComponent, "{}: session {} ended, the service agent broke the protocol: {}",
                        name(), short_id(), session::describe(code));
     }

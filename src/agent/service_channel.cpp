@@ -213,6 +213,11 @@ void ServiceChannel::on_connection_idle(const std::shared_ptr<Connection>& conne
 }
 
 void ServiceChannel::on_over(ChannelEnd how, const std::string& why) {
+    std::uint64_t suppressed = 0;
+    if (how == ChannelEnd::clean && why == kAgentStops && entity_->notes->admit_line(suppressed)) {
+        return ops::log_info(kComponent, "{}: channel closed: the client agent stops{}",
+                             mapping_name_, suppressed_text(suppressed));
+    }
     ops::log_debug(kComponent, "{}: channel {}{}{}", mapping_name_,
                    how == ChannelEnd::lost ? "lost" : "closed", why.empty() ? "" : ": ", why);
 }

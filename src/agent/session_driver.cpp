@@ -52,6 +52,7 @@ std::string SessionDriver::label(StreamId stream) const {
 }
 
 void SessionDriver::shut_down() {
+    stops_here_ = true;
     end(session::errc::shutting_down);
 }
 
@@ -103,6 +104,8 @@ void SessionDriver::on_link_over(ChannelId channel, const std::string& why) {
     if (found == links_.end()) return;
     const auto link = found->second;
     links_.erase(found);
+    if (over_) return;
+    pump();  // what the last bytes said, such as that the session ends
     if (over_) return;
     const auto now = net::Clock::now();
     const auto* state = core_->find_channel(channel);
@@ -241,6 +244,12 @@ void SessionDriver::ended(session::errc code) {
         ops::log_warn(settings_.component,
                       "{}: session {}… expired: no channel for {:.0f} s; its connections are reset",
                       settings_.name, short_id_, seconds(net::Clock::now() - alone_since_));
+    } else if (code == session::errc::shutting_down) {
+        const std::string_view other = std::string_view(settings_.component) == "client"
+                                           ? "the service agent"
+                                           : "the client agent";
+        ops::log_info(settings_.component, "{}: session {} ended with {} connections: {} stops",
+                      settings_.name, short_id_, connections, stops_here_ ? "this agent" : other);
     } else {
         ops::log_debug(settings_.component, "{}: session {} ended ({}) with {} connections",
                        settings_.name, short_id_, session::describe(code), connections);

@@ -125,6 +125,7 @@ private:
     bool flush_posted_ = false;
     bool again_ = false;
     bool ended_ = false;
+    bool stops_here_ = false;  // this agent stops, not the other one
     bool over_ = false;
 };
 

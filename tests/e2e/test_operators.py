@@ -192,3 +192,20 @@ def test_closed_standard_descriptors(bench, relay, closed):
     finally:
         process.terminate()
         assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("protocol", ["auto", "v1"])
+@pytest.mark.parametrize("stopped, other", [("client", "service"), ("service", "client")])
+def test_an_orderly_stop_is_no_fault(bench, echo, protocol, stopped, other):
+    """N8: the other agent says at INFO which side stops, and warns of nothing."""
+    roles, address, _ = trio(bench, echo, "--protocol", protocol)
+    with socket.create_connection(address) as connection:
+        connection.settimeout(20)
+        connection.sendall(b"x")
+        assert connection.recv(10) == b"x"
+        assert roles[stopped].stop() == 0
+        roles[other].wait_error(f"INFO  {other}  .*: the {stopped} agent stops", 10)
+    assert "WARN" not in roles[other].errors, roles[other].errors
+    assert "WARN" not in roles[stopped].errors, roles[stopped].errors
+    if protocol == "auto":
+        assert "this agent stops" in roles[stopped].errors
