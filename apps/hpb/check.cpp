@@ -5,6 +5,7 @@
 #include "config/log_config.hpp"
 #include "hpb/describe.hpp"
 #include "hpb/start.hpp"
+#include "hpb/tls_files.hpp"
 
 namespace hpb::app {
 namespace {
@@ -25,6 +26,14 @@ Roles find_roles(const CommandLine& line, const config::LayeredSource& source) {
             .client = source.has("PortBridge:PortMappings")};
 }
 
+/// What the start would say of the files that TLS needs. Options that are wrong have been reported.
+template <class Options>
+void check_files(const Options& options, config::Diagnostics& problems) {
+    if (!problems.ok()) return;
+    const auto tls = load_tls(options);
+    if (!tls) problems.errors.push_back({"", "", tls.error().message(), ""});
+}
+
 }  // namespace
 
 CheckReport check(const CommandLine& line, const config::SourceInputs& inputs) {
@@ -36,15 +45,21 @@ CheckReport check(const CommandLine& line, const config::SourceInputs& inputs) {
     (void)config::read_log_options(source, line.log, report.problems);
     const Roles roles = find_roles(line, source);
     if (roles.relay) {
-        report.output += describe(config::read_relay_options(source, line.relay, report.problems));
+        const auto options = config::read_relay_options(source, line.relay, report.problems);
+        check_files(options, report.problems);
+        report.output += describe(options);
     }
     if (roles.service) {
-        report.output +=
-            describe(config::read_service_options(source, inputs, line.service, report.problems));
+        const auto options =
+            config::read_service_options(source, inputs, line.service, report.problems);
+        check_files(options.relay, report.problems);
+        report.output += describe(options);
     }
     if (roles.client) {
-        report.output +=
-            describe(config::read_client_options(source, inputs, line.client, report.problems));
+        const auto options =
+            config::read_client_options(source, inputs, line.client, report.problems);
+        check_files(options.relay, report.problems);
+        report.output += describe(options);
     }
     if (!roles.relay && !roles.service && !roles.client) {
         const std::string where =

@@ -1,8 +1,8 @@
 #include "hpb/cli.hpp"
 #include "hpb/commands.hpp"
 #include "hpb/process.hpp"
+#include "hpb/tls_files.hpp"
 #include "net/dial.hpp"
-#include "net/tls_context.hpp"
 #include "relay/relay_server.hpp"
 
 namespace hpb::app {
@@ -14,20 +14,14 @@ constexpr std::chrono::milliseconds kDrainLimit{1000};
 }  // namespace
 
 int run_relay(const config::RelayOptions& options) {
-    std::optional<net::TlsServerContext> tls;
-    if (!options.insecure) {
-        auto context =
-            net::TlsServerContext::from_files(options.certificate_file, options.key_file);
-        if (!context) {
-            print_error(context.error().message());
-            const bool bad_file =
-                context.error().code() == make_error_code(net::tls_errc::bad_file);
-            return bad_file ? kExitUsage : kExitFailure;
-        }
-        tls = std::move(*context);
+    auto tls = load_tls(options);
+    if (!tls) {
+        print_error(tls.error().message());
+        const bool bad_file = tls.error().code() == make_error_code(net::tls_errc::bad_file);
+        return bad_file ? kExitUsage : kExitFailure;
     }
     Process process(options.threads, options.busy_poll);
-    relay::RelayServer server(process.pool(), options, std::move(tls));
+    relay::RelayServer server(process.pool(), options, std::move(*tls));
     const auto bound = server.listen();
     if (!bound) {
         print_error(bound.error().message());

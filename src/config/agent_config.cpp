@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 
+#include "config/exposure.hpp"
 #include "config/relay_access.hpp"
 #include "config/session_config.hpp"
 #include "config/setting_reader.hpp"
@@ -229,6 +230,7 @@ ClientOptions read_client_options(const LayeredSource& source, const SourceInput
     ClientOptions options;
     RelayAccessResult relay = read_relay_access(reader, inputs);
     options.relay = std::move(relay.access);
+    warn_of_exposure(source, options.relay, diagnostics);
     options.session = read_session_options(reader);
     options.busy_poll =
         reader.microseconds("PortBridge:BusyPollMicroseconds", options.busy_poll, 0, kMaxBusyPoll);
@@ -259,6 +261,7 @@ ServiceOptions read_service_options(const LayeredSource& source, const SourceInp
     ServiceOptions options;
     RelayAccessResult relay = read_relay_access(reader, inputs);
     options.relay = std::move(relay.access);
+    warn_of_exposure(source, options.relay, diagnostics);
     options.session = read_session_options(reader);
     options.busy_poll =
         reader.microseconds("PortBridge:BusyPollMicroseconds", options.busy_poll, 0, kMaxBusyPoll);

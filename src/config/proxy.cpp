@@ -43,16 +43,6 @@ std::optional<HostPort> split_host_port(std::string_view text) {
     return out;
 }
 
-bool is_loopback(std::string_view host) {
-    if (iequals(host, "localhost")) return true;
-    if (host.size() > 10 && iequals(host.substr(host.size() - 10), ".localhost")) return true;
-    const auto ip = parse_ip(host);
-    if (!ip) return false;
-    AllowList loopback;
-    for (const std::string_view range : {"127.0.0.0/8", "::1"}) (void)loopback.add(range);
-    return loopback.admits(*ip);
-}
-
 bool is_below(std::string_view host, std::string_view suffix) {
     return host.size() > suffix.size() + 1 &&
            iequals(host.substr(host.size() - suffix.size()), suffix) &&
@@ -76,6 +66,16 @@ bool entry_covers(std::string_view entry, const hc::RelayAddress& relay) {
 }
 
 }  // namespace
+
+bool is_loopback(std::string_view host) {
+    if (iequals(host, "localhost")) return true;
+    if (host.size() > 10 && iequals(host.substr(host.size() - 10), ".localhost")) return true;
+    const auto ip = parse_ip(host);
+    if (!ip) return false;
+    AllowList loopback;
+    for (const std::string_view range : {"127.0.0.0/8", "::1"}) (void)loopback.add(range);
+    return loopback.admits(*ip);
+}
 
 Result<ProxyOptions> parse_proxy(std::string_view text) {
     text = trim(text);

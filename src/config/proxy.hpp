@@ -9,6 +9,9 @@
 
 namespace hpb::config {
 
+/// True for localhost, what is below it, and loopback addresses.
+[[nodiscard]] bool is_loopback(std::string_view host);
+
 /// `http://[user[:password]@]host[:port]`, the scheme may be left out; user and password
 /// percent-decoded. Errors never repeat the text: it may hold a password.
 [[nodiscard]] Result<ProxyOptions> parse_proxy(std::string_view text);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "config/allow_list.hpp"
+#include "config/exposure.hpp"
 #include "config/setting_reader.hpp"
 #include "hc/relay_uri.hpp"
 #include "hc/sas_token.hpp"
@@ -325,6 +326,7 @@ RelayOptions read_relay_options(const LayeredSource& source, const RelayFlags& f
     read_limits(reader, options);
     // What is missing because of an error would only be noise.
     if (diagnostics.ok()) check_usable(reader, options);
+    warn_of_exposure(source, options, diagnostics);
     return options;
 }
 

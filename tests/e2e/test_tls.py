@@ -183,3 +183,59 @@ def test_a_relay_that_speaks_no_tls_is_named(bench, role):
     with apps.TcpTarget(lambda sock: sock.recv(1000)) as silent:
         relay.host, relay.port = silent.address
         agent(bench, role, relay).wait_error(r"ended the connection during the TLS handshake", 15)
+
+
+def told(process):
+    """The warnings of a process, without what the log puts before them."""
+    return [line for line in process.errors.splitlines() if "warning" in line.lower() or "WRN" in line or "WARN" in line]
+
+
+def test_check_and_start_tell_the_same_exposures(bench):
+    """S14: a TLS key at 0644, an inline key in a file at 0644, a short key, plain connections beyond loopback."""
+    certificate, key = bench.certificates.server
+    open_key = bench.directory / "open.key"
+    open_key.write_bytes(key.read_bytes())
+    open_key.chmod(0o644)
+    short = [{"Name": "root", "Key": "short", "Rights": ["Manage"]}]
+    cases = [
+        ({"Tls": {"CertificateFile": str(certificate), "KeyFile": str(open_key)}}, 0o600, "can be read by others"),
+        ({}, 0o644, "is in a file that others may read"),
+        ({"AccessRules": short}, 0o600, "fewer than 16 characters"),
+        ({"Insecure": True, "Tls": {}, "Listen": ["0.0.0.0:0"]}, 0o600, "without TLS on 0.0.0.0")]
+    for number, (more, mode, words) in enumerate(cases):
+        path = bench.write_json(f"relay-{number}.json", bench.relay_options(**more))
+        path.chmod(mode)
+        check = bench.start("check", "check", "relay", "--config", path)
+        assert check.wait_exit(15) == 0
+        assert len(told(check)) == 1 and words in check.errors, check.errors
+        relay = bench.start("relay", "relay", "--config", path)
+        relay.wait_ready()
+        relay.wait_error(words, 10)
+        assert len(told(relay)) == 1, relay.errors
+    client = agent(bench, "client", None, address="http://relay.invalid:1/")
+    client.wait_error("without TLS to relay.invalid", 10)
+
+
+def test_check_refuses_the_files_that_the_start_refuses(bench):
+    """N4: a key of another certificate, a --ca without a certificate, an encrypted or missing key."""
+    certificate, key = bench.certificates.server
+    other, empty = bench.certificates.wrong_host[1], bench.directory / "empty.pem"
+    empty.write_text("nothing\n")
+    for pair in ((certificate, other), (empty, key), (certificate, empty), (certificate, certificate)):
+        path = bench.write_json("relay.json", bench.relay_options(
+            Tls={"CertificateFile": str(pair[0]), "KeyFile": str(pair[1])}))
+        said = []
+        for command in (["check"], ["check", "relay"], ["relay"]):
+            process = bench.start(command[0], *command, "--config", path)
+            assert process.wait_exit(15) == 2, (pair, process.errors)
+            said.append([line for line in process.errors.splitlines() if "error" in line])
+        assert len(said[0]) == 1 and said[0] == said[1] == said[2], said
+    section = {"ServiceNamespace": "127.0.0.1:1", "AccessRuleName": "root", "AccessRuleKeyFile": str(bench.key_file),
+               "CaFile": str(empty)}
+    path = bench.write_json("agents.json", {"PortBridge": {
+        "ServiceNamespace": section, "EntityPaths": ["simple"],
+        "PortMappings": {"5021": {"EntityPath": "simple", "AcceptFromIpAddresses": ["*"]}}}})
+    for command in (["check"], ["check", "client"], ["check", "service"], ["service"], ["client"]):
+        process = bench.start(command[0], *command, "--config", path)
+        assert process.wait_exit(15) == 2, (command, process.errors)
+        assert "holds no CA certificate" in process.errors

@@ -43,6 +43,7 @@ class Bench:
     def write_json(self, name, value):
         path = self.directory / name
         path.write_text(json.dumps(value, indent=1))
+        path.chmod(0o600)
         return path
 
     def end(self):

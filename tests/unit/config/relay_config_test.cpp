@@ -26,14 +26,14 @@ TEST_F(RelayConfigTest, ReadsTheDocumentedExample) {
     const auto options = relay(R"({ "Relay": {
     "Listen": ["127.0.0.1:8443", "[::1]:0"],
     "Tls": { "CertificateFile": "relay.crt", "KeyFile": "relay.key" },
-    "AccessRules": [ { "Name": "root", "Key": "k1", "SecondaryKey": "k2", "Rights": ["Manage","Listen","Send"] },
-                     { "Name": "in", "Key": "k3", "Rights": "send" } ],
+    "AccessRules": [ { "Name": "root", "Key": "key-of-32-characters-number-0001", "SecondaryKey": "key-of-32-characters-number-0002", "Rights": ["Manage","Listen","Send"] },
+                     { "Name": "in", "Key": "key-of-32-characters-number-0003", "Rights": "send" } ],
     "HostNames": ["relay.example.com"], "PublicAddress": "relay.example.com:8443",
     "HybridConnections": {
       "simple": { "RequiresClientAuthorization": true, "AccessRules": [],
                   "UserMetadata": [ { "key": "5011", "value": "tcp:localhost:5011" } ] },
       "team/open": { "RequiresClientAuthorization": false, "UserMetadata": "as it is",
-                     "AccessRules": [ { "Name": "mine", "Key": "k4", "Rights": ["Listen"] } ] },
+                     "AccessRules": [ { "Name": "mine", "Key": "key-of-32-characters-number-0004", "Rights": ["Listen"] } ] },
       "bare": {} } } })");
     ASSERT_TRUE(diagnostics.ok()) << errors();
     EXPECT_TRUE(diagnostics.warnings.empty()) << warnings();
@@ -43,7 +43,7 @@ TEST_F(RelayConfigTest, ReadsTheDocumentedExample) {
     EXPECT_EQ(options.certificate_file, directory / "program" / "relay.crt");
     ASSERT_EQ(options.access_rules.size(), 2u);
     EXPECT_TRUE(options.access_rules[0].manage && options.access_rules[0].listen);
-    EXPECT_EQ(options.access_rules[0].secondary_key, "k2");
+    EXPECT_EQ(options.access_rules[0].secondary_key, "key-of-32-characters-number-0002");
     EXPECT_TRUE(options.access_rules[1].send && !options.access_rules[1].listen);
     EXPECT_EQ(options.public_address, "relay.example.com:8443");
     ASSERT_EQ(options.hybrid_connections.size(), 3u);
@@ -71,11 +71,11 @@ TEST_F(RelayConfigTest, FlagsAreEnough) {
     inputs.flags = {{"Relay:Tls:CertificateFile", write("c", "x"), "--cert"},
                     {"Relay:Tls:KeyFile", write("k", "x"), "--key"}};
     const auto options = relay(
-        "{}", {{"127.0.0.1:8443"}, "root", write("root.key", "secret\n"), {"simple", "SIMPLE"}});
+        "{}", {{"127.0.0.1:8443"}, "root", write("root.key", "a-secret-of-some-length\n"), {"simple", "SIMPLE"}});
     ASSERT_TRUE(diagnostics.ok()) << errors();
     EXPECT_TRUE(diagnostics.warnings.empty()) << warnings();
     ASSERT_EQ(options.access_rules.size(), 1u);
-    EXPECT_EQ(options.access_rules[0].key, "secret");
+    EXPECT_EQ(options.access_rules[0].key, "a-secret-of-some-length");
     EXPECT_TRUE(options.access_rules[0].manage);
     ASSERT_EQ(options.hybrid_connections.size(), 1u);
     EXPECT_TRUE(options.hybrid_connections[0].requires_client_authorization);
