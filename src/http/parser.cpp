@@ -58,6 +58,9 @@ private:
     bool head_done_ = false;
 };
 
+/// Interim answers (1xx) before the final one.
+constexpr unsigned kMaxInterim = 16;
+
 Error malformed(std::string_view what, std::string_view why) {
     return {errc::malformed, std::string(what) + " is malformed: " + std::string(why)};
 }
@@ -67,22 +70,31 @@ Error malformed(std::string_view what, std::string_view why) {
 /// line.
 class HeadBuffer {
 public:
-    HeadBuffer(std::string_view what, std::size_t limit) : what_(what), limit_(limit) {}
+    /// lenient: what curl, Go and browsers take too: lines that end in LF alone, and a status line
+    /// without a reason and the space before it.
+    enum class Mode { strict, lenient };
+
+    HeadBuffer(std::string_view what, std::size_t limit, Mode mode)
+        : what_(what), limit_(limit), mode_(mode) {}
 
     /// @return bytes taken.
     Result<std::size_t> put(std::string_view in) {
         for (std::size_t i = 0; i < in.size(); ++i) {
             const char c = in[i];
             const bool after_cr = !text_.empty() && text_.back() == '\r';
-            if ((c == '\n') != after_cr) return malformed(what_, "bad line ending");
+            const bool bare = c == '\n' && !after_cr;
+            if (bare ? mode_ == Mode::strict : (c == '\n') != after_cr)
+                return malformed(what_, "bad line ending");
             if (c == '\0' || (c > 0 && c < ' ' && c != '\t' && c != '\r' && c != '\n')) {
                 return malformed(what_, "control character");
             }
-            if (text_.size() == limit_) {
+            if (text_.size() >= limit_) {
                 return Error{errc::head_too_large,
                              what_ + " is larger than " + std::to_string(limit_) + " bytes"};
             }
+            if (bare) text_ += '\r';
             text_ += c;
+            if (c == '\n') complete_status_line();
             if (c == '\n' && text_.ends_with("\r\n\r\n")) {
                 complete_ = true;
                 return i + 1;
@@ -95,8 +107,16 @@ public:
     [[nodiscard]] const std::string& what() const { return what_; }
 
 private:
+    // The parser demands the space that RFC 9112 section 4 does.
+    void complete_status_line() {
+        constexpr std::string_view kBare = "HTTP/1.1 200\r\n";
+        if (mode_ == Mode::lenient && text_.size() == kBare.size() && text_.starts_with("HTTP/1."))
+            text_.insert(text_.size() - 2, 1, ' ');
+    }
+
     std::string what_;
     std::size_t limit_;
+    Mode mode_;
     std::string text_;
     bool complete_ = false;
 };
@@ -124,7 +144,8 @@ Result<void> parse_head(const HeadBuffer& head, MessageReader<kIsRequest>& reade
 }  // namespace
 
 struct RequestParser::Impl {
-    explicit Impl(std::size_t head_limit) : head("HTTP request head", head_limit) {}
+    explicit Impl(std::size_t head_limit)
+        : head("HTTP request head", head_limit, HeadBuffer::Mode::strict) {}
 
     Result<std::size_t> put(std::string_view in) {
         if (failure) return *failure;
@@ -179,10 +200,22 @@ RequestHead RequestParser::salvage() const {
 }
 
 struct ResponseParser::Impl {
-    Impl(std::size_t head_size_limit, std::size_t body_size_limit)
-        : head("HTTP response head", head_size_limit),
-          head_limit(head_size_limit),
-          body_limit(body_size_limit) {}
+    Impl(Body wanted, std::size_t head_size_limit, std::size_t body_size_limit)
+        : body(wanted), head_limit(head_size_limit), body_limit(body_size_limit) {
+        begin();
+    }
+
+    void begin() {
+        head.emplace("HTTP response head", head_limit, HeadBuffer::Mode::lenient);
+        reader.emplace();
+        reader->skip(body == Body::none);
+        reader->body_limit(body_limit);
+    }
+
+    /// Answers before the final one are read over (RFC 9110 section 15.2); 101 is final.
+    [[nodiscard]] bool is_interim() const {
+        return reader->response.status / 100 == 1 && reader->response.status != 101;
+    }
 
     Result<std::size_t> put(std::string_view in) {
         if (failure) return *failure;
@@ -193,11 +226,15 @@ struct ResponseParser::Impl {
 
     Result<std::size_t> read(std::string_view in) {
         std::size_t head_bytes = 0;
-        if (!head.complete()) {
-            const auto taken = head.put(in);
-            if (!taken || !head.complete()) return taken;
-            if (const auto parsed = parse_head(head, reader); !parsed) return parsed.error();
-            head_bytes = *taken;
+        while (!head->complete()) {
+            const auto taken = head->put(in.substr(head_bytes));
+            if (!taken) return taken;
+            head_bytes += *taken;
+            if (!head->complete()) return head_bytes;
+            if (const auto parsed = parse_head(*head, *reader); !parsed) return parsed.error();
+            if (!is_interim()) break;
+            if (++interim > kMaxInterim) return malformed(head->what(), "too many interim answers");
+            begin();
         }
         const auto body_bytes = read_body(in.substr(head_bytes));
         if (!body_bytes) return body_bytes;
@@ -205,16 +242,16 @@ struct ResponseParser::Impl {
     }
 
     Result<std::size_t> read_body(std::string_view in) {
-        if (reader.is_done()) return std::size_t{0};
+        if (reader->is_done()) return std::size_t{0};
         pending += in;
         std::size_t used = 0;
         // Before its end a chunked body always has five bytes to come ("0", two line ends). Beast
         // relies on having them: given fewer of a body that begins with its last chunk, it fails an
         // assertion.
-        const std::size_t least = reader.chunked() ? 5 : 1;
-        while (!reader.is_done() && pending.size() - used >= least) {
+        const std::size_t least = reader->chunked() ? 5 : 1;
+        while (!reader->is_done() && pending.size() - used >= least) {
             ErrorCode error;
-            const auto n = reader.put({pending.data() + used, pending.size() - used}, error);
+            const auto n = reader->put({pending.data() + used, pending.size() - used}, error);
             used += n;
             if (error == beast::http::error::need_more) break;
             if (error == beast::http::error::body_limit) {
@@ -224,7 +261,7 @@ struct ResponseParser::Impl {
             if (error) return malformed("HTTP response body", error.message());
         }
         pending.erase(0, used);
-        if (reader.is_done()) {
+        if (reader->is_done()) {
             const std::size_t behind = std::min(pending.size(), in.size());
             pending.clear();
             return in.size() - behind;
@@ -237,19 +274,18 @@ struct ResponseParser::Impl {
         return in.size();
     }
 
-    HeadBuffer head;
+    Body body;
     std::size_t head_limit;
     std::size_t body_limit;
-    MessageReader<false> reader;
+    std::optional<HeadBuffer> head;
+    std::optional<MessageReader<false>> reader;
+    unsigned interim = 0;
     std::string pending;
     std::optional<Error> failure;
 };
 
 ResponseParser::ResponseParser(Body body, std::size_t head_limit, std::size_t body_limit)
-    : impl_(std::make_unique<Impl>(head_limit, body_limit)) {
-    impl_->reader.skip(body == Body::none);
-    impl_->reader.body_limit(body_limit);
-}
+    : impl_(std::make_unique<Impl>(body, head_limit, body_limit)) {}
 ResponseParser::ResponseParser(ResponseParser&&) noexcept = default;
 ResponseParser& ResponseParser::operator=(ResponseParser&&) noexcept = default;
 ResponseParser::~ResponseParser() = default;
@@ -260,22 +296,22 @@ Result<std::size_t> ResponseParser::put(ByteSpan in) {
 
 Result<void> ResponseParser::put_eof() {
     if (impl_->failure) return *impl_->failure;
-    if (impl_->reader.is_done()) return {};
+    if (impl_->reader->is_done()) return {};
     ErrorCode error = beast::http::error::partial_message;
-    if (impl_->head.complete()) impl_->reader.put_eof(error);
+    if (impl_->head->complete()) impl_->reader->put_eof(error);
     if (!error) return {};
     impl_->failure = Error{errc::truncated};
     return *impl_->failure;
 }
 
 bool ResponseParser::done() const {
-    return impl_->reader.is_done() && !impl_->failure;
+    return impl_->reader->is_done() && !impl_->failure;
 }
 ResponseHead ResponseParser::take_head() {
-    return std::move(impl_->reader.response);
+    return std::move(impl_->reader->response);
 }
 std::string ResponseParser::take_body() {
-    return std::move(impl_->reader.body);
+    return std::move(impl_->reader->body);
 }
 
 std::string_view default_reason(unsigned status) {

@@ -213,6 +213,41 @@ TEST(ResponseParser, StopsBehindAHeadWithoutBody) {
                   [](const Response& r) { EXPECT_EQ(r.head.reason, ""); });
 }
 
+// F14: interim answers are read over, a bounded number of them.
+TEST(ResponseParser, ReadsOverInterimAnswers) {
+    const std::string interim =
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    const auto expect_final = [](const Response& r) {
+        EXPECT_EQ(r.head.status, 200u);
+        EXPECT_EQ(r.head.reason, "OK");
+        EXPECT_EQ(r.head.headers.all().size(), 1u);
+        EXPECT_EQ(r.body, "abc");
+    };
+    read_response(interim + "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", expect_final);
+    read_response(
+        interim + "HTTP/1.1 101 Switching Protocols\r\n\r\n\x81",
+        [](const Response& r) { EXPECT_EQ(r.head.status, 101u); }, ResponseParser::Body::none);
+    std::string many;
+    for (int i = 0; i < 100; ++i) many += "HTTP/1.1 102 Processing\r\n\r\n";
+    expect_response_error(many, errc::malformed);
+}
+
+// F15: what curl, Go and browsers take.
+TEST(ResponseParser, ForgivesAMissingReasonAndBareLineFeeds) {
+    for (const auto* text :
+         {"HTTP/1.1 200\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 200\nContent-Length: 3\n\nabc",
+          "HTTP/1.1 200 OK\nContent-Length: 3\r\n\nabc", "HTTP/1.0 200\n\nabc"}) {
+        ResponseParser parser(ResponseParser::Body::read, kLimit, 100);
+        const auto taken = parser.put(as_bytes(std::string_view(text)));
+        ASSERT_TRUE(taken) << text << taken.error().message();
+        EXPECT_TRUE(parser.put_eof()) << text;
+        EXPECT_EQ(parser.take_head().status, 200u) << text;
+        EXPECT_EQ(parser.take_body(), "abc") << text;
+    }
+    expect_response_error("HTTP/1.1 200 OK\rX: y\r\n\r\n", errc::malformed);
+    expect_request_error("GET / HTTP/1.1\nHost: a\n\n", errc::malformed);
+}
+
 TEST(ResponseParser, AppliesTheBodyLimit) {
     expect_response_error("HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n", errc::body_too_large);
     expect_response_error("HTTP/1.1 200 OK\r\n\r\n" + std::string(101, 'x'), errc::body_too_large);
