@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <system_error>
 
 #include "hpb/cli.hpp"
 #include "hpb/process.hpp"
@@ -33,6 +34,14 @@ int main(int argc, char** argv) {
         const auto inputs =
             hpb::app::make_inputs(*parsed.command_line, hpb::config::SourceInputs::of_process());
         return hpb::app::start(*parsed.command_line, inputs);
+    } catch (const std::system_error& error) {
+        hpb::ops::shut_down_log();
+        // The only thing that the system may refuse by an exception.
+        const bool threads = error.code() == std::errc::resource_unavailable_try_again;
+        fmt::print(stderr, "hpb: error: {}{}{}\n", threads ? "cannot start a thread: " : "",
+                   error.code().message(),
+                   threads ? "; raise the limit of processes (TasksMax, ulimit -u)" : "");
+        return hpb::app::kExitFailure;
     } catch (const std::exception& error) {
         hpb::ops::shut_down_log();
         fmt::print(stderr, "hpb: error: {}\n", error.what());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/descriptors.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -10,6 +11,9 @@ namespace {
 
 namespace asio = net::asio;
 constexpr const char* kComponent = "client";
+/// Descriptors that are kept for each hybrid connection's way to the relay: a channel and the dial
+/// of the next one.
+constexpr std::size_t kReserve = 2;
 
 }  // namespace
 
@@ -19,7 +23,9 @@ Bridge::Bridge(const asio::any_io_executor& executor, net::ExecutorPool& pool,
       pool_(&pool),
       context_(std::move(context)),
       entity_(std::move(entity)),
-      speaks_v1_(context_->options.session.protocol == config::Protocol::v1) {}
+      speaks_v1_(context_->options.session.protocol == config::Protocol::v1) {
+    net::reserve_descriptors(kReserve);
+}
 
 std::size_t Bridge::add_mapping(const config::ClientMapping& mapping,
                                 std::shared_ptr<MappingNotes> notes) {
@@ -89,7 +95,7 @@ net::awaitable<void> Bridge::dial(std::shared_ptr<Bridge> self) {
 void Bridge::on_dialled(Result<RelayDialer::SenderChannel> channel) {
     dialling_ = false;
     if (stopping_) return;
-    if (!channel) return refuse_waiting(channel.error(), {});
+    if (!channel) return on_dial_failed(channel.error());
     if (channel->subprotocol == kProtocolV2) return begin_session(std::move(channel->websocket));
     if (context_->options.session.protocol == config::Protocol::v2) {
         return refuse_waiting(
@@ -98,6 +104,21 @@ void Bridge::on_dialled(Result<RelayDialer::SenderChannel> channel) {
             {});
     }
     begin_v1(std::move(channel->websocket));
+}
+
+// While a session lives, its service agent may be about to come back; and so may another.
+void Bridge::on_dial_failed(const Error& why) {
+    if (sessions_.empty() || is_permanent(why)) return refuse_waiting(why, {});
+    refuse_waiting(why, kPatience);
+    if (waiting_.empty()) return;
+    dialling_ = true;
+    net::spawn(executor_, dial_later(shared_from_this()));
+}
+
+net::awaitable<void> Bridge::dial_later(std::shared_ptr<Bridge> self) {
+    co_await net::sleep_for(kRetry);
+    self->dialling_ = false;
+    self->hand_out();
 }
 
 // ---- v2
@@ -136,8 +157,7 @@ void Bridge::on_room(ClientSession&) {
 }
 
 void Bridge::on_attempt_failed(ClientSession&, const Error& why) {
-    const bool unreachable = why.code() == make_error_code(relay_errc::unreachable);
-    refuse_waiting(why, unreachable ? kPatience : net::Clock::duration::zero());
+    refuse_waiting(why, is_permanent(why) ? net::Clock::duration::zero() : kPatience);
 }
 
 void Bridge::on_stranded(ClientSession& session) {

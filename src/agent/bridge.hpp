@@ -23,9 +23,12 @@ public:
     /// Sessions of one hybrid connection: one more is made when all are full, and when a service
     /// agent is gone while its session may still be resumed.
     static constexpr std::size_t kMaxSessions = 256;
-    /// How long an application waits for a relay that cannot be reached while a session lives. A
-    /// relay that answers and refuses ends the wait at once.
+    /// How long an application waits for a channel while a session lives: its service agent may be
+    /// a moment behind us when the relay is there again. What only a change of the configuration
+    /// can mend ends the wait at once.
     static constexpr std::chrono::seconds kPatience{10};
+    /// The pause before the next dial for those that wait.
+    static constexpr std::chrono::milliseconds kRetry{250};
 
     Bridge(const net::asio::any_io_executor& executor, net::ExecutorPool& pool,
            std::shared_ptr<const ClientContext> context, std::string entity);
@@ -72,6 +75,8 @@ private:
     [[nodiscard]] bool hand_to_session(Waiting& waiting);
     static net::awaitable<void> dial(std::shared_ptr<Bridge> self);
     void on_dialled(Result<RelayDialer::SenderChannel> channel);
+    void on_dial_failed(const Error& why);
+    static net::awaitable<void> dial_later(std::shared_ptr<Bridge> self);
     void begin_session(net::WebSocket websocket);
     void begin_v1(net::WebSocket websocket);
     void on_v2(std::size_t mapping, std::vector<ChannelSlot::Waiting> applications);

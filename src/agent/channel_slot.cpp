@@ -130,7 +130,8 @@ void ChannelSlot::give_back(std::vector<Application> applications) {
 /// @return not_permitted if the service agent has chosen v2.
 net::awaitable<Result<net::WebSocket>> ChannelSlot::open() {
     auto channel = co_await context_->dialer->connect(
-        mapping_.entity, {.subprotocols = context_->offered_protocols()});
+        mapping_.entity,
+        {.subprotocols = context_->offered_protocols(), .use_reserve = mapping_.ttl.count() > 0});
     if (!channel) {
         on_dial_failed(channel.error());
         co_return channel.error();

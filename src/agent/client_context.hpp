@@ -14,10 +14,6 @@
 
 namespace hpb::agent {
 
-/// The sub-protocols of a channel between agents (docs/protocol.md, "Negotiation").
-inline constexpr const char* kProtocolV1 = "hpb.v1";
-inline constexpr const char* kProtocolV2 = "hpb.v2";
-
 /// What all parts of a client agent share. Immutable, or safe from any thread by itself.
 struct ClientContext {
     ClientContext(config::ClientOptions client_options,

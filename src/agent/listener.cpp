@@ -6,12 +6,16 @@
 #include "agent/negotiation.hpp"
 #include "crypto/crypto.hpp"
 #include "hc/tracking_id.hpp"
+#include "net/descriptors.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
 namespace {
 
 constexpr const char* kComponent = "service";
+/// Descriptors that are kept for each hybrid connection's way to the relay: a control channel and
+/// rendezvous.
+constexpr std::size_t kReserve = 4;
 /// A request's body may follow its message on the control channel; the relay keeps both below 64
 /// KiB.
 constexpr std::size_t kMaxMessage = 256 * 1024;
@@ -67,7 +71,9 @@ Listener::Listener(const net::asio::any_io_executor& executor,
       id_(hc::make_guid()),
       sessions_(std::make_shared<SessionHost>(executor, context_, id_)),
       answers_(std::make_shared<Quota>(kMaxPendingAnswers)),
-      patience_(context_->options.session.keep_alive) {}
+      patience_(context_->options.session.keep_alive) {
+    net::reserve_descriptors(kReserve);
+}
 
 net::awaitable<void> Listener::run(std::shared_ptr<Listener> self) {
     while (!self->stopping_) {

@@ -4,6 +4,7 @@
 #include <boost/asio/ip/v6_only.hpp>
 #include <utility>
 
+#include "net/descriptors.hpp"
 #include "net/dial.hpp"
 #include "ops/log.hpp"
 
@@ -14,6 +15,9 @@ namespace asio = net::asio;
 constexpr const char* kComponent = "client";
 /// When the process has no descriptor left, the next attempt waits for one to come free.
 constexpr std::chrono::milliseconds kAcceptPause{100};
+
+/// The connection that waits while there are no more descriptors than the reserve.
+constexpr std::size_t kReservePerPort = 1;
 
 std::string to_text(const net::tcp::endpoint& endpoint) {
     return net::host_port(endpoint.address().to_string(), endpoint.port());
@@ -84,6 +88,7 @@ PortListener::PortListener(net::tcp::acceptor acceptor, std::shared_ptr<Bridge> 
     endpoint_ = acceptor_.local_endpoint(ignored);
     notes_ = std::make_shared<MappingNotes>(to_text(endpoint_) + " to " + mapping_.entity + "/" +
                                             std::to_string(mapping_.remote_configuration_key));
+    net::reserve_descriptors(kReservePerPort);
     number_ = bridge_->add_mapping(mapping_, notes_);
 }
 
@@ -98,14 +103,17 @@ net::awaitable<void> PortListener::run(std::shared_ptr<PortListener> self) {
     while (self->acceptor_.is_open()) {
         auto [error, socket] = co_await self->acceptor_.async_accept(peer, net::kAsTuple);
         if (!error) {
+            co_await net::wait_for_descriptors(socket.native_handle(), kComponent,
+                                               self->notes_->name());
+            if (!self->acceptor_.is_open()) break;
             self->on_accepted(std::move(socket), peer);
             continue;
         }
         if (error == asio::error::operation_aborted || !self->acceptor_.is_open()) break;
         std::uint64_t suppressed = 0;
         if (self->failures_.admit(net::Clock::now(), suppressed)) {
-            ops::log_error(kComponent, "{}: cannot accept a connection: {}", self->notes_->name(),
-                           error.message());
+            ops::log_error(kComponent, "{}: cannot accept a connection: {}; new connections wait",
+                           self->notes_->name(), error.message());
         }
         co_await net::sleep_for(kAcceptPause);
     }

@@ -8,6 +8,7 @@
 #include "hc/percent.hpp"
 #include "hc/sas_token.hpp"
 #include "hc/tracking_id.hpp"
+#include "net/address_memory.hpp"
 
 namespace hpb::agent {
 namespace {
@@ -18,6 +19,8 @@ constexpr std::chrono::milliseconds kRendezvousLimit{10000};
 /// A connection that a dying path has swallowed is given up after this and dialled once more, well
 /// within the half minute for which the sender waits.
 constexpr std::chrono::milliseconds kRendezvousFirstTry{5000};
+/// Where the relay's name has further addresses, the answer to an upgrade is late after this.
+constexpr std::chrono::milliseconds kAnswerBeforeNext{5000};
 /// Longer intervals are no use as a keep-alive.
 constexpr long long kMaxKeepAliveSeconds = 3600;
 /// Clocks that differ by less have not made a token invalid.
@@ -169,12 +172,15 @@ std::string RelayDialer::token(const std::string& entity) const {
                               unix_now() + kTokenLifetime.count());
 }
 
-net::awaitable<Result<net::Stream>> RelayDialer::dial(hc::RelayAddress address,
-                                                      Milliseconds limit) const {
+net::awaitable<Result<net::Stream>> RelayDialer::dial(hc::RelayAddress address, Milliseconds limit,
+                                                      How how) const {
     net::DialOptions options;
     options.tls = address.secure && tls_ ? &*tls_ : nullptr;
     options.proxy = proxy_ ? &*proxy_ : nullptr;
     options.timeout = limit;
+    options.to_relay = true;
+    options.use_reserve = how.use_reserve;
+    options.attempts = how.attempts;
     auto stream = co_await net::dial(address.host, address.port, options);
     if (!stream) co_return dial_error(stream.error());
     co_return std::move(*stream);
@@ -184,17 +190,25 @@ net::awaitable<Result<net::UpgradeOutcome>> RelayDialer::open(hc::RelayAddress a
                                                               net::UpgradeRequest request,
                                                               std::string purpose,
                                                               Limits limits) const {
-    auto stream = co_await dial(address, limits.dial);
-    if (!stream) co_return stream.error();
     const std::string host = request.host;
-    auto outcome = co_await net::upgrade(std::move(*stream), std::move(request), limits.answer);
-    if (!outcome) {
-        co_return Error(relay_errc::unreachable,
-                        "relay " + host + ": " + outcome.error().message());
+    net::Attempts attempts;
+    std::optional<Error> silence;  // of the address before
+    for (;;) {
+        auto stream = co_await dial(address, limits.dial, {&attempts, limits.use_reserve});
+        if (!stream) co_return silence ? *silence : stream.error();
+        const auto limit =
+            attempts.others ? std::min(limits.answer, kAnswerBeforeNext) : limits.answer;
+        auto outcome = co_await net::upgrade(std::move(*stream), request, limit);
+        if (outcome) {
+            net::forget_bad_address(attempts.current);
+            if (outcome->websocket) co_return std::move(*outcome);
+            co_return explain_refusal(outcome->response, host, purpose, unix_now());
+        }
+        attempts.fail_current();
+        silence =
+            Error(relay_errc::unreachable, "relay " + host + ": " + outcome.error().message());
+        if (!attempts.others) co_return *silence;
     }
-    if (!outcome->websocket)
-        co_return explain_refusal(outcome->response, host, purpose, unix_now());
-    co_return std::move(*outcome);
 }
 
 net::awaitable<Result<RelayDialer::SenderChannel>> RelayDialer::connect(
@@ -211,7 +225,8 @@ net::awaitable<Result<RelayDialer::SenderChannel>> RelayDialer::connect(
     const bool limited = options.limit.count() > 0;
     const Limits limits{
         limited ? std::min(options.limit, kDialLimit) : kDialLimit,
-        limited ? std::min(options.limit, kConnectAnswerLimit) : kConnectAnswerLimit};
+        limited ? std::min(options.limit, kConnectAnswerLimit) : kConnectAnswerLimit,
+        options.use_reserve};
     auto outcome =
         co_await open(access_.address, std::move(request), "a channel to " + entity, limits);
     if (!outcome) co_return outcome.error();
@@ -241,25 +256,30 @@ net::awaitable<Result<RelayDialer::Registration>> RelayDialer::listen(std::strin
 }
 
 // Nothing has used the address up before the connection stands, so trying again is safe.
-net::awaitable<Result<net::Stream>> RelayDialer::dial_rendezvous(hc::RelayAddress address) const {
+net::awaitable<Result<net::Stream>> RelayDialer::dial_rendezvous(hc::RelayAddress address,
+                                                                 How how) const {
     const auto began = net::Clock::now();
-    auto stream = co_await dial(address, kRendezvousFirstTry);
+    auto stream = co_await dial(address, kRendezvousFirstTry, how);
     const bool timed_out = net::Clock::now() - began >= kRendezvousFirstTry;
     if (stream || !timed_out) co_return std::move(stream);
-    co_return co_await dial(address, kRendezvousLimit);
+    co_return co_await dial(address, kRendezvousLimit, how);
 }
 
 net::awaitable<Result<net::WebSocket>> RelayDialer::open_rendezvous(std::string url,
                                                                     std::string subprotocol) const {
     const auto parsed = parse_rendezvous(url, access_.address.secure);
     if (!parsed) co_return parsed.error();
-    auto stream = co_await dial_rendezvous(parsed->relay);
+    net::Attempts attempts;
+    auto stream = co_await dial_rendezvous(parsed->relay, {&attempts, subprotocol == kProtocolV2});
     if (!stream) co_return stream.error();
     net::UpgradeRequest request = rendezvous_request(*parsed);
     if (!subprotocol.empty()) request.subprotocols.push_back(subprotocol);
     const std::string host = request.host;
     auto outcome = co_await net::upgrade(std::move(*stream), std::move(request), kRendezvousLimit);
-    if (!outcome) co_return Error(relay_errc::unreachable, outcome.error().message());
+    if (!outcome) {
+        attempts.fail_current();
+        co_return Error(relay_errc::unreachable, outcome.error().message());
+    }
     if (!outcome->websocket)
         co_return explain_refusal(outcome->response, host, "a rendezvous", unix_now());
     co_return std::move(*outcome->websocket);
@@ -271,7 +291,7 @@ net::awaitable<Result<void>> RelayDialer::reject(std::string url, int status,
            "&sb-hc-statusDescription=" + hc::form_encode(description);
     const auto parsed = parse_rendezvous(url, access_.address.secure);
     if (!parsed) co_return parsed.error();
-    auto stream = co_await dial(parsed->relay, kRendezvousLimit);
+    auto stream = co_await dial(parsed->relay, kRendezvousLimit, {});
     if (!stream) co_return stream.error();
     auto outcome =
         co_await net::upgrade(std::move(*stream), rendezvous_request(*parsed), kRendezvousLimit);
@@ -283,11 +303,7 @@ net::awaitable<Result<void>> RelayDialer::reject(std::string url, int status,
                                              " instead of 410");
 }
 
-net::awaitable<Result<hc::RuntimeInformation>> RelayDialer::runtime_information(
-    std::string entity, Milliseconds limit) const {
-    const auto deadline = net::Clock::now() + limit;
-    auto stream = co_await dial(access_.address, limit);
-    if (!stream) co_return stream.error();
+http::RequestHead RelayDialer::management_request(const std::string& entity) const {
     http::RequestHead request;
     request.method = "GET";
     request.target = "/" + hc::escape_path(entity) + "?api-version=2016-07";
@@ -296,12 +312,36 @@ net::awaitable<Result<hc::RuntimeInformation>> RelayDialer::runtime_information(
     request.headers.add("Authorization", token(entity));
     request.headers.add("Relay-User-Agent", kUserAgent);
     request.headers.add("Connection", "close");
-    const auto left = std::chrono::duration_cast<Milliseconds>(deadline - net::Clock::now());
-    auto response = co_await net::fetch(std::move(*stream), std::move(request),
-                                        std::max(left, Milliseconds(1)));
-    if (!response)
-        co_return Error(relay_errc::unreachable,
-                        "relay " + name() + ": " + response.error().message());
+    return request;
+}
+
+/// Asks one address of the relay's name after the other.
+net::awaitable<Result<net::HttpResponse>> RelayDialer::fetch(http::RequestHead request,
+                                                             Milliseconds limit) const {
+    const auto deadline = net::Clock::now() + limit;
+    const auto left = [deadline] {
+        const auto time = std::chrono::duration_cast<Milliseconds>(deadline - net::Clock::now());
+        return std::max(time, Milliseconds(1));
+    };
+    net::Attempts attempts;
+    std::optional<Error> silence;  // of the address before
+    for (;;) {
+        auto stream = co_await dial(access_.address, left(), {&attempts, true});
+        if (!stream) co_return silence ? *silence : stream.error();
+        const auto share = attempts.others ? left() / 2 : left();
+        auto response = co_await net::fetch(std::move(*stream), request, share);
+        if (response) co_return std::move(*response);
+        attempts.fail_current();
+        silence =
+            Error(relay_errc::unreachable, "relay " + name() + ": " + response.error().message());
+        if (!attempts.others || net::Clock::now() >= deadline) co_return *silence;
+    }
+}
+
+net::awaitable<Result<hc::RuntimeInformation>> RelayDialer::runtime_information(
+    std::string entity, Milliseconds limit) const {
+    auto response = co_await fetch(management_request(entity), limit);
+    if (!response) co_return response.error();
     if (response->head.status != 200) {
         const std::string detail = hc::parse_error_document(response->body);
         if (!detail.empty()) response->head.reason = detail;
@@ -317,7 +357,7 @@ net::awaitable<Result<hc::RuntimeInformation>> RelayDialer::runtime_information(
 }
 
 net::awaitable<Result<void>> RelayDialer::probe(Milliseconds limit) const {
-    const auto stream = co_await dial(access_.address, limit);
+    const auto stream = co_await dial(access_.address, limit, {});
     if (!stream) co_return stream.error();
     co_return Result<void>();
 }

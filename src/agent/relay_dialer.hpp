@@ -20,6 +20,10 @@
 
 namespace hpb::agent {
 
+/// The sub-protocols of a channel between agents (docs/protocol.md, "Negotiation").
+inline constexpr const char* kProtocolV1 = "hpb.v1";
+inline constexpr const char* kProtocolV2 = "hpb.v2";
+
 /// Why the relay could not be used.
 enum class relay_errc {
     unreachable = 1,   ///< no connection or no answer: try again soon
@@ -58,6 +62,7 @@ public:
         std::vector<std::string> subprotocols = {};  ///< to offer
         std::string listener = {};  ///< the only one that may answer, by its id; "": any
         Milliseconds limit{0};      ///< for dial and answer each; 0: as long as a relay may need
+        bool use_reserve = true;    ///< it serves more than one connection (net::DialOptions)
     };
     struct SenderChannel {
         net::WebSocket websocket;
@@ -118,13 +123,21 @@ public:
     [[nodiscard]] std::string name() const { return access_.address.authority(); }
 
 private:
+    struct How {
+        net::Attempts* attempts = nullptr;
+        bool use_reserve = true;
+    };
     [[nodiscard]] net::awaitable<Result<net::Stream>> dial(hc::RelayAddress address,
-                                                           Milliseconds limit) const;
-    [[nodiscard]] net::awaitable<Result<net::Stream>> dial_rendezvous(
-        hc::RelayAddress address) const;
+                                                           Milliseconds limit, How how) const;
+    [[nodiscard]] net::awaitable<Result<net::Stream>> dial_rendezvous(hc::RelayAddress address,
+                                                                      How how) const;
+    [[nodiscard]] http::RequestHead management_request(const std::string& entity) const;
+    [[nodiscard]] net::awaitable<Result<net::HttpResponse>> fetch(http::RequestHead request,
+                                                                  Milliseconds limit) const;
     struct Limits {
         Milliseconds dial;
         Milliseconds answer;
+        bool use_reserve = true;
     };
     /// @return an outcome that has a WebSocket.
     [[nodiscard]] net::awaitable<Result<net::UpgradeOutcome>> open(hc::RelayAddress address,

@@ -7,10 +7,10 @@
 #include <cerrno>
 
 #include "base/text.hpp"
-#include "crypto/crypto.hpp"
-#include "http/message.hpp"
+#include "net/address_memory.hpp"
+#include "net/descriptors.hpp"
+#include "net/resolver.hpp"
 #include "net/signal.hpp"
-#include "net/slab.hpp"
 #include "net/tls_failure.hpp"
 
 namespace hpb::net {
@@ -20,7 +20,8 @@ namespace {
 constexpr std::chrono::milliseconds kAttemptDelay{250};
 /// Addresses of one name that are tried; a name with more is misconfigured.
 constexpr std::size_t kMaxAddresses = 16;
-constexpr std::size_t kMaxProxyHead = 16 * 1024;
+/// However many addresses there are, each has as long as that for its part.
+constexpr std::chrono::milliseconds kLeastShare{1000};
 
 error_code system_error_now() {
     return {errno, boost::system::system_category()};
@@ -39,10 +40,15 @@ struct Attempt {
     bool pending;
 };
 
-Result<Attempt> begin(const asio::any_io_executor& executor, const tcp::endpoint& address) {
+Result<Attempt> begin(const asio::any_io_executor& executor, const tcp::endpoint& address,
+                      bool use_reserve) {
     const int descriptor = ::socket(address.protocol().family(),
                                     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     if (descriptor < 0) return Error(system_error_now());
+    if (!use_reserve && is_reserved_descriptor(descriptor)) {
+        ::close(descriptor);
+        return Error(asio::error::no_descriptors);
+    }
     error_code error = connect(descriptor, address);
     // Between neighbours the handshake is over when the call that began it returns: asking a second
     // time tells, and there is nothing to wait for.
@@ -54,6 +60,11 @@ Result<Attempt> begin(const asio::any_io_executor& executor, const tcp::endpoint
     ::close(descriptor);
     return Error(error);
 }
+
+struct Connected {
+    tcp::socket socket;
+    tcp::endpoint address;
+};
 
 /// Attempts that are pending, the first success wins. Shared by the dialling coroutine and the
 /// handlers of attempts, which may finish after it went on.
@@ -73,14 +84,14 @@ struct Race : std::enable_shared_from_this<Race> {
                                // The reactor may have woken us for nothing.
                                if (failed == asio::error::already_started)
                                    return self->wait_for(socket, address);
-                               self->on_outcome(*socket, failed);
+                               self->on_outcome(*socket, address, failed);
                            });
     }
 
-    void on_outcome(tcp::socket& socket, error_code failed) {
+    void on_outcome(tcp::socket& socket, const tcp::endpoint& address, error_code failed) {
         --running;
         if (!failed && !winner && !over) {
-            winner = std::move(socket);
+            winner = Connected{std::move(socket), address};
         } else if (failed && failed != asio::error::operation_aborted) {
             last_error = failed;
         }
@@ -97,85 +108,57 @@ struct Race : std::enable_shared_from_this<Race> {
 
     Signal changed;
     std::vector<std::shared_ptr<tcp::socket>> sockets;
-    std::optional<tcp::socket> winner;
+    std::optional<Connected> winner;
     std::size_t running = 0;
     bool over = false;
     error_code last_error;
 };
 
 // Alternates between the families, beginning with the resolver's first choice (RFC 8305 section 4).
-std::vector<tcp::endpoint> interleave(const tcp::resolver::results_type& found) {
+std::vector<tcp::endpoint> interleave(const Resolver::Addresses& found, std::uint16_t port) {
     std::vector<tcp::endpoint> first;
     std::vector<tcp::endpoint> second;
-    for (const auto& entry : found) {
-        const auto address = entry.endpoint();
-        const bool same = first.empty() || first.front().protocol() == address.protocol();
-        (same ? first : second).push_back(address);
-    }
+    for (const auto& address : found)
+        (address.is_v4() == found.front().is_v4() ? first : second).emplace_back(address, port);
     std::vector<tcp::endpoint> order;
     for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
         if (i < first.size()) order.push_back(first[i]);
         if (i < second.size()) order.push_back(second[i]);
     }
     order.resize(std::min(order.size(), kMaxAddresses));
+    put_bad_addresses_last(order);
     return order;
 }
 
 /// @return what to try, in this order.
 awaitable<Result<std::vector<tcp::endpoint>>> resolve(std::string host, std::uint16_t port,
-                                                      Clock::time_point deadline) {
+                                                      bool to_relay, Clock::time_point deadline) {
     error_code is_a_name;
     const auto literal = asio::ip::make_address(host, is_a_name);
     if (!is_a_name) co_return std::vector<tcp::endpoint>{{literal, port}};
-    // The resolver's thread cannot be interrupted, so the answer is waited for apart from it.
-    struct Lookup {
-        explicit Lookup(const asio::any_io_executor& e) : resolver(e), done(e) {}
-        tcp::resolver resolver;
-        Signal done;
-        bool finished = false;
-        error_code error;
-        tcp::resolver::results_type results;
-    };
-    const auto executor = co_await asio::this_coro::executor;
-    const auto lookup = std::make_shared<Lookup>(executor);
-    lookup->resolver.async_resolve(host, std::to_string(port), tcp::resolver::numeric_service,
-                                   [lookup](error_code error, tcp::resolver::results_type results) {
-                                       lookup->finished = true;
-                                       lookup->error = error;
-                                       lookup->results = std::move(results);
-                                       lookup->done.notify_all();
-                                   });
-    while (!lookup->finished && Clock::now() < deadline)
-        (void)co_await lookup->done.wait_until(deadline);
-    if (!lookup->finished) {
-        lookup->resolver.cancel();
-        co_return Error(errc::timed_out,
-                        "the name " + host + " could not be resolved in time; check DNS");
-    }
-    if (lookup->error) {
-        co_return Error(lookup->error, "the name " + host + " cannot be resolved (" +
-                                           lookup->error.message() + ")");
-    }
-    co_return interleave(lookup->results);
+    const auto found = co_await Resolver::instance().resolve(
+        host, deadline, to_relay ? Resolver::For::relay : Resolver::For::target);
+    if (!found) co_return found.error().with_context("cannot reach " + host_port(host, port));
+    co_return interleave(*found, port);
 }
 
 // The addresses one after the other, each with a head start, until one answers.
-awaitable<Result<tcp::socket>> connect_first(std::vector<tcp::endpoint> addresses,
-                                             Clock::time_point deadline) {
+awaitable<Result<Connected>> connect_first(std::vector<tcp::endpoint> addresses, bool use_reserve,
+                                           Clock::time_point deadline) {
     const auto executor = co_await asio::this_coro::executor;
     std::shared_ptr<Race> race;  // where nothing is pending there is none
     error_code last_error = make_error_code(errc::timed_out);
     for (std::size_t next = 0; !(race && race->winner) && Clock::now() < deadline;) {
         if (next < addresses.size()) {
             const auto& address = addresses[next++];
-            auto attempt = begin(executor, address);
+            auto attempt = begin(executor, address, use_reserve);
             if (!attempt) {
                 last_error = attempt.error().code();
                 continue;
             }
             if (!attempt->pending) {
                 if (race) race->cancel();
-                co_return std::move(attempt->socket);
+                co_return Connected{std::move(attempt->socket), address};
             }
             if (!race) race = std::make_shared<Race>(executor);
             race->enter(std::move(attempt->socket), address);
@@ -195,55 +178,130 @@ awaitable<Result<tcp::socket>> connect_first(std::vector<tcp::endpoint> addresse
     co_return Error(race->last_error ? race->last_error : last_error);
 }
 
-awaitable<Result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port,
-                                           Clock::time_point deadline) {
-    auto found = co_await resolve(host, port, deadline);
-    if (!found) co_return found.error().with_context("cannot reach " + host_port(host, port));
-    auto socket = co_await connect_first(std::move(*found), deadline);
-    if (socket) co_return socket;
-    const auto code = socket.error().code();
-    const std::string why =
+Error explain_connect_failure(const std::string& where, const error_code& code) {
+    std::string why =
         code == make_error_code(errc::timed_out) ? "no answer in time" : to_lower(code.message());
-    co_return Error(code, "cannot reach " + host_port(host, port) + ": " + why);
+    if (code == asio::error::no_descriptors) why += "; " + descriptor_shortage();
+    return {code, "cannot reach " + where + ": " + why};
 }
 
-awaitable<Result<void>> connect_through(Stream& stream, const Proxy& proxy, std::string where) {
-    http::RequestHead request;
-    request.method = "CONNECT";
-    request.target = where;
-    request.headers.add("Host", where);
-    if (!proxy.user.empty()) {
-        const std::string login = proxy.user + ":" + proxy.password;
-        request.headers.add("Proxy-Authorization",
-                            "Basic " + crypto::base64_encode(as_bytes(login)));
-    }
-    const std::string context = "proxy " + host_port(proxy.host, proxy.port);
-    const std::string head = http::serialize(request);
-    const auto sent = co_await stream.write(as_bytes(head));
-    if (!sent) co_return sent.error().with_context(context);
+/// One dial, over the addresses of its name.
+class Dialling {
+public:
+    Dialling(std::string host, std::uint16_t port, const DialOptions& options)
+        : host_(std::move(host)),
+          where_(host_port(host_, port)),
+          first_host_(options.proxy != nullptr ? options.proxy->host : host_),
+          first_port_(options.proxy != nullptr ? options.proxy->port : port),
+          options_(options),
+          deadline_(Clock::now() + options.timeout) {}
 
-    http::ResponseParser parser(http::ResponseParser::Body::none, kMaxProxyHead, 0);
-    // Byte by byte is not needed: nothing may follow the head before we speak.
-    Slab slab = Slab::take();
-    while (!parser.done()) {
-        const auto read = co_await stream.read_some(slab.span());
-        if (!read) co_return read.error().with_context(context);
-        if (*read == 0)
-            co_return Error(asio::error::eof,
-                            context + ": closed the connection without an answer");
-        const auto taken = parser.put(slab.span().first(*read));
-        if (!taken) co_return taken.error().with_context(context);
+    awaitable<Result<Stream>> run();
+
+private:
+    awaitable<Result<Stream>> connect();
+    awaitable<std::optional<Error>> secure(Stream& stream, Clock::time_point until);
+    awaitable<std::optional<Error>> greet(Stream& stream);
+    void leave_out(const tcp::endpoint& address);
+
+    std::string host_;
+    std::string where_;
+    std::string first_host_;  // the proxy's, if there is one
+    std::uint16_t first_port_;
+    DialOptions options_;
+    Clock::time_point deadline_;
+    std::vector<tcp::endpoint> addresses_;
+    tcp::endpoint current_;
+};
+
+void Dialling::leave_out(const tcp::endpoint& address) {
+    std::erase(addresses_, address);
+}
+
+awaitable<Result<Stream>> Dialling::connect() {
+    auto connected = co_await connect_first(addresses_, options_.use_reserve, deadline_);
+    if (!connected) {
+        if (connected.error().code() != asio::error::no_descriptors)
+            Resolver::instance().forget(first_host_);
+        co_return explain_connect_failure(host_port(first_host_, first_port_),
+                                          connected.error().code());
     }
-    const auto answer = parser.take_head();
-    if (answer.status / 100 == 2) co_return Result<void>();
-    const std::string status = std::to_string(answer.status) + " " + printable(answer.reason);
-    if (answer.status == 407) {
-        co_return Error(errc::not_permitted,
-                        context + " wants a user and password (" + status +
-                            "); put them into the proxy's URL: http://user:password@host:port");
+    current_ = connected->address;
+    leave_out(current_);
+    Stream stream(std::move(connected->socket));
+    stream.set_options();
+    co_return std::move(stream);
+}
+
+awaitable<std::optional<Error>> Dialling::greet(Stream& stream) {
+    if (options_.proxy != nullptr) {
+        const auto through = co_await connect_through(stream, *options_.proxy, where_);
+        if (!through) co_return through.error();
     }
-    co_return Error(errc::not_permitted,
-                    context + " refused the connection to " + where + ": " + status);
+    if (options_.tls == nullptr) co_return std::nullopt;
+    SslPtr ssl = options_.tls->make(host_);
+    const auto secured = co_await stream.handshake(std::move(ssl));
+    if (!secured) co_return explain_handshake_failure(stream.ssl(), where_, secured.error());
+    co_return std::nullopt;
+}
+
+awaitable<std::optional<Error>> Dialling::secure(Stream& stream, Clock::time_point until) {
+    Deadline limit(stream, until - Clock::now());
+    auto failure = co_await greet(stream);
+    if (!failure || !limit.expired()) co_return failure;
+    std::string who = where_ + " did not answer in time";
+    if (options_.proxy != nullptr && stream.ssl() == nullptr)
+        who = "proxy " + host_port(first_host_, first_port_) +
+              " did not answer in time when asked for " + where_;
+    co_return Error(errc::timed_out, std::move(who));
+}
+
+awaitable<Result<Stream>> Dialling::run() {
+    auto found = co_await resolve(first_host_, first_port_, options_.to_relay, deadline_);
+    if (!found) co_return found.error();
+    addresses_ = std::move(*found);
+    if (options_.attempts != nullptr) {
+        for (const auto& address : options_.attempts->failed) leave_out(address);
+    }
+    std::optional<Error> failure;
+    do {
+        auto stream = co_await connect();
+        if (!stream) co_return failure ? *failure : stream.error();
+        // Nothing more to wait for: a target's connection needs no timer of its own.
+        const bool plain = options_.proxy == nullptr && options_.tls == nullptr;
+        auto until = deadline_;
+        if (!addresses_.empty())
+            until = std::min(until, Clock::now() + std::max<Clock::duration>(
+                                                       kLeastShare, (until - Clock::now()) / 2));
+        auto unfit = plain ? std::nullopt : co_await secure(*stream, until);
+        if (!unfit) {
+            if (options_.attempts != nullptr)
+                *options_.attempts = {std::move(options_.attempts->failed), current_,
+                                      !addresses_.empty()};
+            co_return std::move(stream);
+        }
+        // A proxy that has said no has done its part.
+        if (unfit->code() == make_error_code(errc::not_permitted)) co_return *unfit;
+        remember_bad_address(current_);
+        // What is wrong with a certificate tells more than that another address is silent.
+        if (!failure || !is_certificate_error(*failure)) failure = std::move(unfit);
+    } while (!addresses_.empty() && Clock::now() < deadline_);
+    co_return *failure;
+}
+
+/// Holds the turn of a proxy's user and password, if it is ours to try them.
+awaitable<Result<Stream>> dial_by_way_of(std::string host, std::uint16_t port,
+                                         DialOptions options) {
+    if (options.proxy != nullptr) {
+        const auto deadline = Clock::now() + options.timeout;
+        const auto turn = co_await wait_for_login(*options.proxy, deadline);
+        if (!turn) co_return turn.error();
+        options.timeout = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    }
+    Dialling dialling(std::move(host), port, options);
+    auto stream = co_await dialling.run();
+    if (!stream && options.proxy != nullptr) give_up_login(*options.proxy);
+    co_return std::move(stream);
 }
 
 }  // namespace
@@ -253,36 +311,15 @@ std::string host_port(const std::string& host, std::uint16_t port) {
     return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+void Attempts::fail_current() {
+    remember_bad_address(current);
+    failed.push_back(current);
+}
+
 awaitable<Result<Stream>> dial(std::string host, std::uint16_t port, DialOptions options) {
-    const auto deadline = Clock::now() + options.timeout;
-    const Proxy* const proxy = options.proxy;
-    auto socket = co_await connect_tcp(proxy != nullptr ? proxy->host : host,
-                                       proxy != nullptr ? proxy->port : port, deadline);
+    auto stream = co_await dial_by_way_of(std::move(host), port, options);
     // Also where nothing was waited for, the one who asked has gone on before it hears of it.
     co_await give_way();
-    if (!socket) co_return socket.error();
-
-    Stream stream(std::move(*socket));
-    stream.set_options();
-    // Nothing more to wait for: a target's connection needs no timer of its own.
-    if (options.proxy == nullptr && options.tls == nullptr) co_return std::move(stream);
-    const std::string where = host_port(host, port);
-    std::optional<Error> failure;
-    {
-        Deadline limit(stream, deadline - Clock::now());
-        if (options.proxy != nullptr) {
-            const auto through = co_await connect_through(stream, *options.proxy, where);
-            if (!through) failure = through.error();
-        }
-        if (!failure && options.tls != nullptr) {
-            SslPtr ssl = options.tls->make(host);
-            const auto secured = co_await stream.handshake(std::move(ssl));
-            if (!secured) failure = explain_handshake_failure(stream.ssl(), where, secured.error());
-        }
-        if (failure && limit.expired())
-            failure = Error(errc::timed_out, where + " did not answer in time");
-    }
-    if (failure) co_return *failure;
     co_return std::move(stream);
 }
 

@@ -21,14 +21,24 @@ ExecutorPool::ExecutorPool(unsigned threads, std::chrono::microseconds busy_poll
 
 ExecutorPool::~ExecutorPool() {
     stop();
-    for (auto& thread : threads_) thread.join();
+    join();
 }
 
 void ExecutorPool::run() {
-    for (std::size_t i = 1; i < contexts_.size(); ++i) {
-        threads_.emplace_back([this, i] { run_polling(*contexts_[i], busy_poll_); });
+    try {
+        for (std::size_t i = 1; i < contexts_.size(); ++i)
+            threads_.emplace_back([this, i] { run_polling(*contexts_[i], busy_poll_); });
+    } catch (...) {
+        // Nothing may run any more when whoever called takes its things down.
+        stop();
+        join();
+        throw;
     }
     run_polling(*contexts_.front(), busy_poll_);
+    join();
+}
+
+void ExecutorPool::join() {
     for (auto& thread : threads_) thread.join();
     threads_.clear();
 }

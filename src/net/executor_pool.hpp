@@ -19,6 +19,7 @@ public:
     ExecutorPool& operator=(const ExecutorPool&) = delete;
 
     /// Runs the first context on the calling thread and the others on their own until stop().
+    /// Throws std::system_error if a thread cannot be started; then none runs.
     void run();
     /// Callable from any thread.
     void stop();
@@ -30,6 +31,8 @@ public:
     [[nodiscard]] std::size_t size() const { return contexts_.size(); }
 
 private:
+    void join();
+
     std::chrono::microseconds busy_poll_;
     std::vector<std::unique_ptr<asio::io_context>> contexts_;
     std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards_;

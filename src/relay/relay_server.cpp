@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "hc/relay_uri.hpp"
+#include "net/descriptors.hpp"
 #include "net/dial.hpp"
 #include "relay/connection.hpp"
 #include "relay/control_channel.hpp"
@@ -59,12 +60,17 @@ Result<std::vector<net::tcp::endpoint>> RelayServer::listen() {
 }
 
 net::awaitable<void> RelayServer::accept_loop(std::shared_ptr<net::tcp::acceptor> acceptor) {
+    net::error_code ignored;
+    const auto port = acceptor->local_endpoint(ignored).port();
     while (acceptor->is_open()) {
         const std::size_t thread = next_thread_++ % context_.pool.size();
         net::tcp::endpoint peer;
         auto [error, socket] =
             co_await acceptor->async_accept(context_.pool.at(thread), peer, net::kAsTuple);
         if (!error) {
+            co_await net::wait_for_descriptors(socket.native_handle(), "relay",
+                                               "port " + std::to_string(port));
+            if (!acceptor->is_open()) co_return;
             admit(std::move(socket), peer, thread);
             continue;
         }
@@ -72,10 +78,11 @@ net::awaitable<void> RelayServer::accept_loop(std::shared_ptr<net::tcp::acceptor
         if (error == net::asio::error::connection_aborted) continue;
         std::uint64_t suppressed = 0;
         if (full_log_.admit(net::Clock::now(), suppressed)) {
-            ops::log_error(
-                "relay",
-                "cannot accept connections: {}; raise the limit of open files ({} more since)",
-                error.message(), suppressed);
+            ops::log_error("relay",
+                           "cannot accept connections: {}; new connections wait; raise the limit "
+                           "of open files ({} "
+                           "more since)",
+                           error.message(), suppressed);
         }
         co_await net::sleep_for(kAcceptPause);
     }

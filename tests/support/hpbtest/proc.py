@@ -22,24 +22,25 @@ def binary():
 
 
 class Process:
-    """One running program. stdout is kept as lines, stderr goes to a file."""
+    """One running program. stdout is kept as lines, stderr goes to a file. prefix: a command that replaces
+    itself by the program."""
 
     def __init__(self, arguments, log_directory, name, *, namespace=None, env=None, cwd=None,
-                 pipe_input=False):
+                 pipe_input=False, prefix=()):
         self.name = name
         log_directory = pathlib.Path(log_directory)
         log_directory.mkdir(parents=True, exist_ok=True)
         number = len(list(log_directory.glob(f"{name}*.err")))
         self.error_file = log_directory / f"{name}-{number}.err"
         self.arguments = [str(a) for a in arguments]
-        prefix = ["ip", "netns", "exec", namespace] if namespace else []
+        within = ["ip", "netns", "exec", namespace] if namespace else []
         environment = {k: v for k, v in os.environ.items() if k.lower() not in ("https_proxy", "http_proxy")}
         environment.update(env or {})
         self.lines = []
         self._changed = threading.Condition()
         self._closed = False
         with open(self.error_file, "wb") as errors:
-            self.popen = subprocess.Popen(prefix + self.arguments, stdout=subprocess.PIPE, stderr=errors,
+            self.popen = subprocess.Popen([*within, *prefix, *self.arguments], stdout=subprocess.PIPE, stderr=errors,
                                           stdin=subprocess.PIPE if pipe_input else subprocess.DEVNULL,
                                           env=environment, cwd=cwd)
         self._thread = threading.Thread(target=self._read, daemon=True)

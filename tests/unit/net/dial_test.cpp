@@ -55,7 +55,11 @@ protected:
     awaitable<void> answered_late();
     awaitable<void> silent();
     awaitable<void> through_proxy();
-    awaitable<void> proxy_refuses(std::string response, std::string expected);
+    awaitable<void> proxy_refuses(std::string response, std::string expected,
+                                  std::string user = "");
+    awaitable<void> refused_login();
+    static awaitable<void> count_refusals(net::tcp::acceptor& acceptor, int& tries);
+    awaitable<void> dial_through(net::Proxy proxy, std::vector<std::string>& said);
 };
 
 awaitable<void> DialTest::refused() {
@@ -179,11 +183,12 @@ TEST_F(DialTest, ConnectsThroughAProxyWithAPassword) {
     run(through_proxy());
 }
 
-awaitable<void> DialTest::proxy_refuses(std::string response, std::string expected) {
+awaitable<void> DialTest::proxy_refuses(std::string response, std::string expected,
+                                        std::string user) {
     auto acceptor = listen();
     std::string request;
     net::spawn(context.get_executor(), proxy_once(acceptor, std::move(response), request));
-    net::Proxy proxy{"127.0.0.1", acceptor.local_endpoint().port(), "", ""};
+    net::Proxy proxy{"127.0.0.1", acceptor.local_endpoint().port(), std::move(user), "word"};
     net::DialOptions options;
     options.proxy = &proxy;
     const auto stream = co_await net::dial("relay.example", 8443, options);
@@ -199,6 +204,80 @@ TEST_F(DialTest, SaysWhatAProxyWants) {
 TEST_F(DialTest, SaysWhatAProxyRefuses) {
     run(proxy_refuses("HTTP/1.1 403 Forbidden\r\n\r\n",
                       "refused the connection to relay.example:8443: 403 Forbidden"));
+}
+
+// F13: what the proxy offers, and whether it has refused what it was given.
+TEST_F(DialTest, SaysWhichAuthenticationAProxyOffers) {
+    const std::string head = "HTTP/1.1 407 Proxy Authentication Required\r\n";
+    run(proxy_refuses(head + "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n\r\n",
+                      "offers authentication by Negotiate, NTLM only, and hpb speaks Basic"));
+    run(proxy_refuses(head + "Proxy-Authenticate: Digest realm=\"a, b\", nonce=\"x\"\r\n\r\n",
+                      "by Digest only", "user-of-digest"));
+    run(proxy_refuses(head + "Proxy-Authenticate: Negotiate, Basic realm=\"x\"\r\n\r\n",
+                      "refused the user or password", "user-of-basic"));
+    run(proxy_refuses(head + "Proxy-Authenticate: Basic realm=\"x\"\r\n\r\n",
+                      "wants a user and password"));
+}
+
+// F16: a login page or a policy.
+TEST_F(DialTest, SaysWhereAProxySendsOneInstead) {
+    run(proxy_refuses("HTTP/1.1 302 Found\r\nLocation: https://login.hotel.test/a?b=secret\r\n\r\n",
+                      "302 Found, to login.hotel.test (a captive portal or a policy)"));
+    run(proxy_refuses(
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 27\r\n\r\n<h1>Blocked by policy</h1>\r\n",
+        "403 Forbidden, \"Blocked by policy\" (a captive portal or a policy)"));
+}
+
+// F14, F15: answers that others take.
+TEST_F(DialTest, TakesInterimAnswersOfAProxyAndShortStatusLines) {
+    run(proxy_refuses("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404\n\n",
+                      "refused the connection to relay.example:8443: 404"));
+}
+
+awaitable<void> DialTest::count_refusals(net::tcp::acceptor& acceptor, int& tries) {
+    for (;;) {
+        auto [error, socket] = co_await acceptor.async_accept(net::kAsTuple);
+        if (error) co_return;
+        net::Stream stream(std::move(socket));
+        std::string request;
+        while (request.find("\r\n\r\n") == std::string::npos) {
+            const std::string part = co_await read(stream, 1);
+            if (part.empty()) break;
+            request += part;
+        }
+        ++tries;
+        (void)co_await write(stream,
+                             "HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n");
+    }
+}
+
+awaitable<void> DialTest::dial_through(net::Proxy proxy, std::vector<std::string>& said) {
+    net::DialOptions options;
+    options.proxy = &proxy;
+    const auto stream = co_await net::dial("relay.example", 8443, options);
+    said.push_back(stream ? "connected" : stream.error().message());
+}
+
+awaitable<void> DialTest::refused_login() {
+    auto acceptor = listen();
+    int tries = 0;
+    net::spawn(context.get_executor(), count_refusals(acceptor, tries));
+    std::vector<std::string> said;
+    net::Proxy proxy{"127.0.0.1", acceptor.local_endpoint().port(), "user", "wrong"};
+    for (int i = 0; i < 20; ++i) net::spawn(context.get_executor(), dial_through(proxy, said));
+    co_await until([&] { return said.size() == 20; });
+    EXPECT_EQ(tries, 1);
+    EXPECT_THAT(said, testing::Each(HasSubstr("refused the user or password")));
+    EXPECT_THAT(said.back(), HasSubstr("tried again in 1"));
+    proxy.password = "other";
+    co_await dial_through(proxy, said);
+    EXPECT_EQ(tries, 2) << "another password is tried at once";
+    acceptor.close();
+}
+
+// F13: a directory locks an account after a few failures.
+TEST_F(DialTest, DoesNotTryARefusedPasswordAgain) {
+    run(refused_login());
 }
 
 TEST_F(DialTest, AProxyThatSpeaksSomethingElseIsAnError) {
