@@ -67,14 +67,15 @@ Error dial_error(const Error& error) {
     return {certificate ? relay_errc::bad_certificate : relay_errc::unreachable, error.message()};
 }
 
-// Asking for the next message over an unprotected connection is not the relay's to decide.
-Result<hc::RendezvousUrl> parse_rendezvous(const std::string& url, bool demand_tls) {
+// Asking for the next message over an unprotected connection is not the relay's to decide. A relay
+// behind a proxy that ends TLS may not know of it: to its own host TLS is spoken in any case.
+Result<hc::RendezvousUrl> parse_rendezvous(const std::string& url, const hc::RelayAddress& relay) {
     auto parsed = hc::parse_rendezvous_url(url);
     if (!parsed) {
         return Error(relay_errc::bad_address,
                      "the relay sent an address that is none: " + parsed.error().message());
     }
-    if (demand_tls && !parsed->relay.secure) {
+    if (relay.secure && !hc::protect(parsed->relay, relay)) {
         return Error(relay_errc::bad_address,
                      "the relay sent an address without TLS, which is not opened");
     }
@@ -267,7 +268,7 @@ net::awaitable<Result<net::Stream>> RelayDialer::dial_rendezvous(hc::RelayAddres
 
 net::awaitable<Result<net::WebSocket>> RelayDialer::open_rendezvous(std::string url,
                                                                     std::string subprotocol) const {
-    const auto parsed = parse_rendezvous(url, access_.address.secure);
+    const auto parsed = parse_rendezvous(url, access_.address);
     if (!parsed) co_return parsed.error();
     net::Attempts attempts;
     auto stream = co_await dial_rendezvous(parsed->relay, {&attempts, subprotocol == kProtocolV2});
@@ -289,7 +290,7 @@ net::awaitable<Result<void>> RelayDialer::reject(std::string url, int status,
                                                  std::string description) const {
     url += "&sb-hc-statusCode=" + std::to_string(status) +
            "&sb-hc-statusDescription=" + hc::form_encode(description);
-    const auto parsed = parse_rendezvous(url, access_.address.secure);
+    const auto parsed = parse_rendezvous(url, access_.address);
     if (!parsed) co_return parsed.error();
     auto stream = co_await dial(parsed->relay, kRendezvousLimit, {});
     if (!stream) co_return stream.error();

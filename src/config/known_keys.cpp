@@ -56,6 +56,8 @@ constexpr std::string_view kKnownKeys[] = {
     "Relay:HostNames",
     "Relay:HostNames:*",
     "Relay:PublicAddress",
+    "Relay:TrustedProxies",
+    "Relay:TrustedProxies:*",
     "Relay:AccessRules:*:Name",
     "Relay:AccessRules:*:Key",
     "Relay:AccessRules:*:KeyFile",

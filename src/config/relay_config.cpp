@@ -317,7 +317,12 @@ RelayOptions read_relay_options(const LayeredSource& source, const RelayFlags& f
         const auto address = hc::parse_relay_address(options.public_address);
         if (!address) {
             reader.error(*reader.find("Relay:PublicAddress"), address.error().message(),
-                         "write host or host:port");
+                         "write host or host:port, with https:// in front if a proxy does TLS");
+        }
+    }
+    for (const Setting* item : reader.list("Relay:TrustedProxies")) {
+        if (const auto added = options.trusted_proxies.add(trim(item->value)); !added) {
+            reader.error(*item, added.error().message(), "");
         }
     }
     options.access_rules = read_rules(reader, std::string(kAccessRules));

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "config/allow_list.hpp"
+
 namespace hpb::config {
 
 /// One SAS rule of the namespace or of a hybrid connection.
@@ -37,10 +39,11 @@ struct RelayOptions {
     bool insecure = false;  ///< plain ws:// and http://, only by Relay:Insecure or --insecure
     std::string certificate_file;  ///< PEM, chain included
     std::string key_file;          ///< PEM
-    std::vector<std::string>
-        host_names;              ///< accepted in tokens' audiences besides the received Host
-    std::string public_address;  ///< host[:port] for rendezvous addresses; "": the listener's own
-                                 ///< Host header
+    /// Accepted in tokens' audiences besides that of public_address; neither: the received Host.
+    std::vector<std::string> host_names;
+    /// [scheme://]host[:port] for rendezvous addresses; "": the listener's own Host header.
+    std::string public_address;
+    AllowList trusted_proxies;  ///< whose X-Forwarded-Proto counts
     std::vector<AccessRule> access_rules;
     std::vector<HybridConnectionOptions> hybrid_connections;
 

@@ -126,6 +126,15 @@ Result<RelayAddress> parse_relay_address(std::string_view text) {
     return relay;
 }
 
+bool protect(RelayAddress& address, const RelayAddress& known) {
+    if (address.secure) return true;
+    if (!iequals(address.host, known.host)) return false;
+    constexpr std::uint16_t kPlainPort = 80;
+    if (address.port == kPlainPort) address.port = known.port;
+    address.secure = true;
+    return true;
+}
+
 Result<RendezvousUrl> parse_rendezvous_url(std::string_view url) {
     RendezvousUrl result;
     // The query may hold a one-time value, so errors show the part before it only.

@@ -25,6 +25,11 @@ struct RelayAddress {
 /// A path other than "/" is an error that says where the entity belongs.
 [[nodiscard]] Result<RelayAddress> parse_relay_address(std::string_view text);
 
+/// Makes `address` one that is dialled with TLS, as `known` is. The port of a ws:// address without
+/// one becomes that of `known`.
+/// @return false if it is not, and is another host than `known`: then it stays as it is.
+[[nodiscard]] bool protect(RelayAddress& address, const RelayAddress& known);
+
 /// An absolute wss:// or ws:// URL as a rendezvous `address` carries it.
 struct RendezvousUrl {
     RelayAddress relay;

@@ -246,8 +246,8 @@ net::awaitable<void> Connection::serve_listener() {
     net::WebSocket socket(std::move(stream_), websocket::Role::server, request_.early);
     auto channel = std::make_shared<ControlChannel>(
         std::move(socket), context_.registry, match->entity, context_.options, id,
-        context_.public_authority(request_.head.headers.get("Host")), *grant,
-        std::move(check_renewal), keep_alive, ListenerLog{context_.log, peer_});
+        context_.public_address.base(request_.head, peer_), *grant, std::move(check_renewal),
+        keep_alive, ListenerLog{context_.log, peer_});
     if (!context_.registry.add_listener(*entity, channel)) {
         stream_ = std::move(channel->stream());
         const Refusal refusal{403, "MaximumListenersPerEndpoint: The endpoint has " +

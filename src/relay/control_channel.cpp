@@ -23,7 +23,7 @@ constexpr std::chrono::seconds kCloseLimit{5};
 
 ControlChannel::ControlChannel(net::WebSocket socket, Registry& registry,
                                std::shared_ptr<Entity> entity, const config::RelayOptions& options,
-                               std::string id, std::string host, Grant grant,
+                               std::string id, std::string public_base, Grant grant,
                                TokenCheck check_token, std::chrono::seconds keep_alive,
                                ListenerLog log)
     : socket_(std::move(socket)),
@@ -31,7 +31,7 @@ ControlChannel::ControlChannel(net::WebSocket socket, Registry& registry,
       entity_(std::move(entity)),
       options_(options),
       id_(std::move(id)),
-      host_(std::move(host)),
+      public_base_(std::move(public_base)),
       grant_(grant),
       check_token_(std::move(check_token)),
       keep_alive_(keep_alive),

@@ -34,14 +34,14 @@ public:
     /// @param keep_alive  what the answer to the upgrade agrees to (docs/protocol.md, "Keep-alive
     /// of a control channel"); 0: nothing.
     ControlChannel(net::WebSocket socket, Registry& registry, std::shared_ptr<Entity> entity,
-                   const config::RelayOptions& options, std::string id, std::string host,
+                   const config::RelayOptions& options, std::string id, std::string public_base,
                    Grant grant, TokenCheck check_token, std::chrono::seconds keep_alive,
                    ListenerLog log);
 
     /// The listener's sb-hc-id, as affinity headers name it.
     [[nodiscard]] const std::string& id() const { return id_; }
-    /// Host and port under which this listener knows the relay: its rendezvous addresses use them.
-    [[nodiscard]] const std::string& host() const { return host_; }
+    /// Scheme, host and port with which its rendezvous addresses begin.
+    [[nodiscard]] const std::string& public_base() const { return public_base_; }
 
     /// Answers the upgrade with `response` and serves the channel until it ends. Registered with
     /// the entity before, on this thread and without a pause between, so that nothing is announced
@@ -80,7 +80,7 @@ private:
     std::shared_ptr<Entity> entity_;
     const config::RelayOptions& options_;
     std::string id_;
-    std::string host_;
+    std::string public_base_;
     Grant grant_;
     TokenCheck check_token_;
     std::chrono::seconds keep_alive_;

@@ -9,6 +9,7 @@
 #include "config/relay_options.hpp"
 #include "net/executor_pool.hpp"
 #include "net/tls_context.hpp"
+#include "relay/public_address.hpp"
 #include "relay/registry.hpp"
 #include "relay/relay_log.hpp"
 
@@ -19,18 +20,13 @@ struct RelayContext {
     RelayContext(net::ExecutorPool& p, const config::RelayOptions& o,
                  std::optional<net::TlsServerContext> t);
 
-    /// Host and port for rendezvous addresses: PublicAddress, or what the listener itself called
-    /// the relay.
-    [[nodiscard]] std::string public_authority(std::string_view received_host) const {
-        return options.public_address.empty() ? std::string(received_host) : options.public_address;
-    }
-
     net::ExecutorPool& pool;
     const config::RelayOptions& options;
     const std::optional<net::TlsServerContext> tls;
+    const PublicAddress public_address;
     Registry registry;
     std::shared_ptr<RelayLog> log = std::make_shared<RelayLog>();
-    std::vector<std::string> host_names;  ///< accepted in audiences besides the received Host
+    std::vector<std::string> host_names;  ///< accepted in audiences; none: the received Host
     std::atomic<std::size_t> connections{0};
     std::atomic<std::size_t> delayed_refusals{0};
 };

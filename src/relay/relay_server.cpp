@@ -1,9 +1,13 @@
 #include "relay/relay_server.hpp"
 
 #include <algorithm>
+#include <boost/asio/ip/v6_only.hpp>
 
+<<<<<<< HEAD
 #include "hc/relay_uri.hpp"
 #include "net/descriptors.hpp"
+=======
+>>>>>>> 54e0c45 (relay: listen on both wildcards, and know its address behind a TLS proxy)
 #include "net/dial.hpp"
 #include "relay/connection.hpp"
 #include "relay/control_channel.hpp"
@@ -15,13 +19,25 @@ constexpr int kBacklog = 4096;
 /// Pause after accept() failed for want of descriptors or memory.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
+/// True if an IPv4 address is to be bound to this port. Then a socket of [::] must not take IPv4
+/// connections too, as it does alone on most systems.
+bool shares_port(const std::vector<config::ListenAddress>& addresses, std::uint16_t port) {
+    return std::any_of(addresses.begin(), addresses.end(), [&](const auto& address) {
+        return address.port == port && address.host.find(':') == std::string::npos;
+    });
+}
+
 }  // namespace
 
 RelayContext::RelayContext(net::ExecutorPool& p, const config::RelayOptions& o,
                            std::optional<net::TlsServerContext> t)
-    : pool(p), options(o), tls(std::move(t)), registry(o), host_names(o.host_names) {
-    const auto address = hc::parse_relay_address(options.public_address);
-    if (address) host_names.push_back(address->host);
+    : pool(p),
+      options(o),
+      tls(std::move(t)),
+      public_address(o, tls.has_value()),
+      registry(o),
+      host_names(o.host_names) {
+    if (!public_address.host().empty()) host_names.push_back(public_address.host());
 }
 
 RelayServer::RelayServer(net::ExecutorPool& pool, const config::RelayOptions& options,
@@ -48,6 +64,9 @@ Result<std::vector<net::tcp::endpoint>> RelayServer::listen() {
         const net::tcp::endpoint endpoint(ip, address.port);
         acceptor->open(endpoint.protocol(), error);
         if (!error) acceptor->set_option(net::tcp::acceptor::reuse_address(true), error);
+        if (!error && ip.is_v6() && shares_port(context_.options.listen, address.port)) {
+            acceptor->set_option(net::asio::ip::v6_only(true), error);
+        }
         if (!error) acceptor->bind(endpoint, error);
         if (!error) acceptor->listen(kBacklog, error);
         if (error) return Error(error, "cannot listen on " + name + ": " + error.message());

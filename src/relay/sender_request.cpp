@@ -168,8 +168,7 @@ Checked<std::string> SenderRequest::make_announcement(const ControlChannel& list
     std::string path = request.target.path;
     if (!hc::is_hybrid_connection_path(path)) path = "/$hc" + path;
     hc::AcceptMessage message;
-    message.address = (connection_.context().tls ? "wss://" : "ws://") + listener.host() + path +
-                      "?" + (query.empty() ? "" : query + "&") +
+    message.address = listener.public_base() + path + "?" + (query.empty() ? "" : query + "&") +
                       "sb-hc-action=accept&sb-hc-id=" + request.tracking_id + "&sb-hc-rv=" + key;
     message.id = request.tracking_id;
     const auto entity = connection_.context().registry.find(request.path);

@@ -115,6 +115,22 @@ TEST(QueryParameter, FindsTheFirstIgnoringCase) {
     EXPECT_EQ(query_parameter("a=%z", "a"), std::nullopt);
 }
 
+TEST(Protect, F2TheRelaysOwnHostIsDialledWithTlsWhateverItSays) {
+    const auto known = parse_relay_address("relay.example:8443").value();
+    const std::tuple<const char*, bool, std::uint16_t> rows[] = {
+        {"ws://relay.example/x?y", true, 8443},
+        {"ws://RELAY.example:8443/x", true, 8443},
+        {"ws://relay.example:9443/x", true, 9443},
+        {"ws://other.example/x", false, 80},
+        {"wss://other.example:1/x", true, 1}};
+    for (const auto& [url, secure, port] : rows) {
+        auto address = parse_rendezvous_url(url).value().relay;
+        EXPECT_EQ(protect(address, known), secure) << url;
+        EXPECT_EQ(address.secure, secure) << url;
+        EXPECT_EQ(address.port, port) << url;
+    }
+}
+
 TEST(StripRelayParameters, DropsExactlyTheRelaysOwn) {
     const std::pair<const char*, const char*> rows[] = {
         {"?a=1&a=2&", "?a=1&a=2&"},
