@@ -3,11 +3,7 @@
 #include <algorithm>
 #include <boost/asio/ip/v6_only.hpp>
 
-<<<<<<< HEAD
-#include "hc/relay_uri.hpp"
 #include "net/descriptors.hpp"
-=======
->>>>>>> 54e0c45 (relay: listen on both wildcards, and know its address behind a TLS proxy)
 #include "net/dial.hpp"
 #include "relay/connection.hpp"
 #include "relay/control_channel.hpp"
