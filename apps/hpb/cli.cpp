@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "hpb/arguments.hpp"
 #include "hpb/cli_bench.hpp"
+#include "hpb/hints.hpp"
 
 namespace hpb::app {
 namespace {
@@ -196,12 +197,6 @@ ParseOutcome usage_error(std::string line) {
     return outcome;
 }
 
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& names) {
-    const std::vector<std::string_view> views(names.begin(), names.end());
-    const std::string_view near = nearest(word, views);
-    return near.empty() ? std::string() : fmt::format("; did you mean {}?", near);
-}
-
 /// For arguments that the command does not know.
 ParseOutcome unexpected(const std::string& argument, const CLI::App& command) {
     const std::string help = command.get_parent() == nullptr
@@ -216,13 +211,8 @@ ParseOutcome unexpected(const std::string& argument, const CLI::App& command) {
         return usage_error(
             fmt::format("unexpected argument '{}'; {}", printable(argument, 80), help));
     }
-    std::vector<std::string> names;
-    for (const CLI::Option* option : command.get_options()) {
-        for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-        for (const auto& name : option->get_snames()) names.push_back("-" + name);
-    }
     const std::string word = argument.substr(0, argument.find('='));
-    const std::string hint = did_you_mean(word, names);
+    const std::string hint = option_hint(word, command);
     return usage_error(
         fmt::format("unknown option {}{}", printable(word, 80), hint.empty() ? "; " + help : hint));
 }

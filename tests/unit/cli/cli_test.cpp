@@ -107,6 +107,26 @@ TEST(CommandLine, OurOwnFlagsAreNotOtherProgramsKeys) {
     EXPECT_NE(error_of({"demo", "Foo=bar"}), "");
 }
 
+// N6: a suggestion that is near, or what does here what other programs mean by it.
+TEST(CommandLine, N6NamesWhatWasMeant) {
+    EXPECT_THAT(error_of({"client", "-T", "a/b:1"}), HasSubstr("'hpb service -T'"));
+    EXPECT_THAT(error_of({"client", "--target", "a/b:1"}), HasSubstr("'hpb service -T'"));
+    EXPECT_THAT(error_of({"service", "-L", "1:a"}), HasSubstr("'hpb client -L'"));
+    EXPECT_THAT(error_of({"client", "-R", "1:a:2"}), HasSubstr("'hpb service -T name/host:port'"));
+    EXPECT_EQ(error_of({"-V"}), "unknown option -V; did you mean --version?");
+    EXPECT_EQ(error_of({"relay", "-V"}), "unknown option -V; did you mean --version?");
+    EXPECT_THAT(error_of({"client", "--port", "1"}), HasSubstr("-L [bind:]port:name"));
+    EXPECT_THAT(error_of({"relay", "--port=1"}), HasSubstr("--listen address:port"));
+    EXPECT_EQ(error_of({"client", "-l", "1:a"}), "unknown option -l; did you mean -L?");
+    EXPECT_EQ(error_of({"service", "-X", "1"}), "unknown option -X; did you mean -x?");
+    EXPECT_THAT(error_of({"service", "--cert", "f"}), HasSubstr("--ca"));
+    EXPECT_THAT(error_of({"relay", "--ca", "f"}),
+                HasSubstr("it is an option of 'hpb service', 'hpb client'"));
+    EXPECT_THAT(error_of({"client", "--insecure"}), HasSubstr("ws://"));
+    EXPECT_EQ(error_of({"relay", "-z"}), "unknown option -z; see 'hpb relay --help'");
+    EXPECT_EQ(error_of({"client", "--pork"}), "unknown option --pork; see 'hpb client --help'");
+}
+
 TEST(CommandLine, MistakesAreOneLineWithTheNearestName) {
     EXPECT_EQ(error_of({"relay", "--lisen", "x"}),
               "unknown option --lisen; did you mean --listen?");
