@@ -66,6 +66,11 @@ void Stream::set_options(tcp::acceptor& acceptor) {
     set_connection_options(acceptor.native_handle());
 }
 
+void Stream::defer_accept(tcp::acceptor& acceptor) {
+    constexpr int kSeconds = 1;
+    set_int_option(acceptor.native_handle(), IPPROTO_TCP, TCP_DEFER_ACCEPT, kSeconds);
+}
+
 void Stream::spread_keep_alive() {
     thread_local std::minstd_rand random(std::random_device{}());
     const int more = static_cast<int>(random() % (kKeepAliveIdleSeconds + 1));
@@ -100,14 +105,14 @@ Error Stream::fail(Error error) {
     return *failure_;
 }
 
-awaitable<Result<void>> Stream::handshake(SslPtr ssl) {
+awaitable<Result<void>> Stream::handshake(SslPtr ssl, HandshakePace* pace) {
     ssl_ = std::move(ssl);
-    auto done = co_await shake_hands();
+    auto done = co_await shake_hands(pace);
     if (!done) co_return fail(done.error());
     co_return done;
 }
 
-awaitable<Result<void>> Stream::shake_hands() {
+awaitable<Result<void>> Stream::shake_hands(HandshakePace* pace) {
     if (!ssl_) co_return Error(asio::error::no_memory, "OpenSSL cannot make a TLS connection");
     // OpenSSL reads without flags.
     error_code unusable;
@@ -118,10 +123,15 @@ awaitable<Result<void>> Stream::shake_hands() {
     // OpenSSL is not to read beyond the handshake.
     SSL_set_read_ahead(ssl_.get(), 0);
     for (;;) {
+        if (pace != nullptr) {
+            const bool admitted = co_await pace->begin_step();
+            if (!admitted) co_return Error(asio::error::operation_aborted);
+        }
         ERR_clear_error();
         errno = 0;
         const int result = SSL_do_handshake(ssl_.get());
         const Error error = result == 1 ? Error() : ssl_error(result);
+        if (pace != nullptr) pace->end_step();
         // What was made goes out in any case: it may be the alert that tells the peer why.
         const auto flushed = co_await flush_records();
         if (result == 1) {
