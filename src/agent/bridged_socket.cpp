@@ -267,6 +267,12 @@ net::awaitable<void> BridgedSocket::close_with_reset(Self self) {
     self->socket_.reset_on_close();
 }
 
+bool BridgedSocket::has_vanished(net::Clock::time_point now, std::chrono::seconds limit) {
+    // What was sent long ago has been settled one way or the other.
+    const bool settled = !write_blocked_ && now - last_activity_ > 3 * limit;
+    return !over_ && !settled && vanished_.has_vanished(socket_, now, limit);
+}
+
 void BridgedSocket::abort() {
     const auto driver = driver_->shared_from_this();
     driver->core().reset(stream_);

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "agent/quota.hpp"
+#include "agent/vanished_peer.hpp"
 #include "net/stream.hpp"
 #include "session/codes.hpp"
 #include "session/ids.hpp"
@@ -37,6 +38,8 @@ public:
 
     [[nodiscard]] session::StreamId stream() const { return stream_; }
     [[nodiscard]] net::Clock::time_point last_activity() const { return last_activity_; }
+    /// Something is on its way to the peer's machine, which has said nothing for `limit`.
+    [[nodiscard]] bool has_vanished(net::Clock::time_point now, std::chrono::seconds limit);
 
 private:
     using Self = std::shared_ptr<BridgedSocket>;
@@ -67,6 +70,7 @@ private:
     net::Stream socket_;
     Quota::Ticket ticket_;
     net::Clock::time_point last_activity_;
+    VanishedPeer vanished_;
     Reading reading_ = Reading::idle;
     std::size_t expected_;        // bytes that the next read makes room for
     bool write_blocked_ = false;  // a wait for room in the socket is pending

@@ -169,7 +169,7 @@ Channel::TimePoint Channel::keep_time(TimePoint now) {
         }
         due = std::min(due, silent_at);
     }
-    return std::min(due, end_idle_connections(now));
+    return std::min({due, end_idle_connections(now), end_vanished_connections(now)});
 }
 
 Channel::TimePoint Channel::end_idle_connections(TimePoint now) {
@@ -184,12 +184,32 @@ Channel::TimePoint Channel::end_idle_connections(TimePoint now) {
             due = std::min(due, at);
         }
     }
-    for (const auto& connection : idle) {
+    give_up(idle, "it has been idle for too long");
+    return due;
+}
+
+Channel::TimePoint Channel::end_vanished_connections(TimePoint now) {
+    const auto limit = settings_.unacknowledged;
+    if (limit.count() <= 0 || connections_.empty()) return next_vanished_check_ = TimePoint::max();
+    if (next_vanished_check_ == TimePoint::max())
+        return next_vanished_check_ = now + VanishedPeer::period(limit);
+    if (now < next_vanished_check_) return next_vanished_check_;
+    std::vector<std::shared_ptr<Connection>> vanished;
+    for (const auto& [_, connection] : connections_) {
+        if (connection->has_vanished(now, limit)) vanished.push_back(connection);
+    }
+    give_up(vanished,
+            "its peer has acknowledged nothing for " + std::to_string(limit.count()) + " s");
+    return next_vanished_check_ = now + VanishedPeer::period(limit);
+}
+
+void Channel::give_up(const std::vector<std::shared_ptr<Connection>>& connections,
+                      const std::string& why) {
+    for (const auto& connection : connections) {
         forget(connection->id());
         connection->abort();
-        on_connection_idle(connection);
+        on_given_up(connection, why);
     }
-    return due;
 }
 
 }  // namespace hpb::agent

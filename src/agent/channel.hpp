@@ -44,6 +44,7 @@ public:
     struct Settings {
         std::string name;                         ///< for log lines
         std::chrono::seconds connection_idle{0};  ///< 0: never
+        std::chrono::seconds unacknowledged{0};   ///< 0: never (VanishedPeer)
     };
 
     Channel(net::WebSocket websocket, Settings settings, std::shared_ptr<ChannelRegistry> registry);
@@ -82,8 +83,9 @@ protected:
     virtual void on_bytes(ByteSpan bytes) = 0;
     /// Does what is due. @return when there is more to do.
     [[nodiscard]] virtual TimePoint on_time(TimePoint now) = 0;
-    /// A connection without traffic for Settings::connection_idle was ended.
-    virtual void on_connection_idle(const std::shared_ptr<Connection>& connection) = 0;
+    /// A connection was given up. @param why  a clause for the log.
+    virtual void on_given_up(const std::shared_ptr<Connection>& connection,
+                             const std::string& why) = 0;
     /// The channel is over; its connections have been told.
     virtual void on_over(ChannelEnd how, const std::string& why) = 0;
 
@@ -106,6 +108,9 @@ private:
     [[nodiscard]] net::awaitable<ChannelEnd> read_until_end(std::string& why);
     [[nodiscard]] TimePoint keep_time(TimePoint now);
     [[nodiscard]] TimePoint end_idle_connections(TimePoint now);
+    [[nodiscard]] TimePoint end_vanished_connections(TimePoint now);
+    void give_up(const std::vector<std::shared_ptr<Connection>>& connections,
+                 const std::string& why);
     void end_connections(ChannelEnd how);
 
     net::WebSocket websocket_;
@@ -124,6 +129,7 @@ private:
     bool over_ = false;
     TimePoint close_deadline_ = TimePoint::max();
     TimePoint next_pong_;
+    TimePoint next_vanished_check_ = TimePoint::max();
     TimePoint reading_since_;  // when reading was last taken up again
 };
 

@@ -19,7 +19,9 @@ ClientChannel::ClientChannel(net::WebSocket websocket, Options options,
                              std::shared_ptr<MappingNotes> notes,
                              std::shared_ptr<ChannelRegistry> registry)
     : Channel(std::move(websocket),
-              Settings{.name = notes->name(), .connection_idle = options.connection_idle},
+              Settings{.name = notes->name(),
+                       .connection_idle = options.connection_idle,
+                       .unacknowledged = options.unacknowledged},
               std::move(registry)),
       options_(options),
       notes_(std::move(notes)),
@@ -113,9 +115,9 @@ Channel::TimePoint ClientChannel::note_silence(TimePoint now) {
     return due;
 }
 
-void ClientChannel::on_connection_idle(const std::shared_ptr<Connection>& connection) {
-    ops::log_info(kComponent, "{}: connection {} ended, it has been idle for too long", name(),
-                  connection->short_id());
+void ClientChannel::on_given_up(const std::shared_ptr<Connection>& connection,
+                                const std::string& why) {
+    ops::log_warn(kComponent, "{}: connection {} ended, {}", name(), connection->short_id(), why);
 }
 
 void ClientChannel::on_over(ChannelEnd how, const std::string& why) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "agent/quota.hpp"
+#include "agent/vanished_peer.hpp"
 #include "net/signal.hpp"
 #include "net/stream.hpp"
 #include "v1/frame.hpp"
@@ -63,6 +64,11 @@ public:
     /// is written, or the channel or the socket ends.
     [[nodiscard]] net::awaitable<void> linger(std::chrono::milliseconds linger);
 
+    /// Something is on its way to the socket's peer, whose machine has said nothing for `limit`.
+    [[nodiscard]] bool has_vanished(net::Clock::time_point now, std::chrono::seconds limit) {
+        return stream_ && !over_ && vanished_.has_vanished(*stream_, now, limit);
+    }
+
 private:
     static net::awaitable<void> read_loop(std::shared_ptr<Connection> self);
     static net::awaitable<void> write_loop(std::shared_ptr<Connection> self);
@@ -89,6 +95,7 @@ private:
     std::optional<ChannelEnd> channel_end_;
     bool spoken_ = false;
     bool unanswered_ = false;
+    VanishedPeer vanished_;
     net::Clock::time_point begun_;
     net::Clock::time_point last_activity_;
     net::Clock::time_point last_inbound_;

@@ -29,6 +29,7 @@ net::awaitable<void> accept_rendezvous(std::shared_ptr<const ServiceContext> con
         .close_linger = options.close_linger,
         .channel_idle = options.channel_idle,
         .connection_idle = options.connection_idle,
+        .unacknowledged = options.unacknowledged,
         .reopen_after_target_close = options.reopen_after_target_close,
         .connect_timeout = options.connect_timeout,
     };

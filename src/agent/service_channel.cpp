@@ -28,7 +28,9 @@ ServiceChannel::ServiceChannel(net::WebSocket websocket, Options options,
                                std::shared_ptr<const ServedEntity> entity,
                                std::shared_ptr<ChannelRegistry> registry, Quota::Ticket ticket)
     : Channel(std::move(websocket),
-              Settings{.name = entity->path, .connection_idle = options.connection_idle},
+              Settings{.name = entity->path,
+                       .connection_idle = options.connection_idle,
+                       .unacknowledged = options.unacknowledged},
               std::move(registry)),
       options_(options),
       entity_(std::move(entity)),
@@ -206,9 +208,10 @@ Channel::TimePoint ServiceChannel::on_time(TimePoint now) {
     return std::min({due, linger_until_, idle_at});
 }
 
-void ServiceChannel::on_connection_idle(const std::shared_ptr<Connection>& connection) {
-    ops::log_info(kComponent, "{}: connection {} ended, it has been idle for too long",
-                  mapping_name_, connection->short_id());
+void ServiceChannel::on_given_up(const std::shared_ptr<Connection>& connection,
+                                 const std::string& why) {
+    ops::log_warn(kComponent, "{}: connection {} ended, {}", mapping_name_, connection->short_id(),
+                  why);
     retire_id(connection->id());
 }
 

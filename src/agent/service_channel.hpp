@@ -40,6 +40,7 @@ public:
         std::chrono::milliseconds close_linger{1000};
         std::chrono::seconds channel_idle{300};
         std::chrono::seconds connection_idle{0};
+        std::chrono::seconds unacknowledged{0};
         bool reopen_after_target_close = false;
         std::chrono::seconds connect_timeout{10};
     };
@@ -53,7 +54,8 @@ private:
                                                     LocalEnd end) override;
     void on_bytes(ByteSpan bytes) override;
     [[nodiscard]] TimePoint on_time(TimePoint now) override;
-    void on_connection_idle(const std::shared_ptr<Connection>& connection) override;
+    void on_given_up(const std::shared_ptr<Connection>& connection,
+                     const std::string& why) override;
     void on_over(ChannelEnd how, const std::string& why) override;
 
     void choose_mapping(std::int32_t key);

@@ -26,6 +26,7 @@ public:
         std::string name;                         ///< for log lines: the mapping or the entity
         const char* component = "session";        ///< for log lines
         std::chrono::seconds connection_idle{0};  ///< 0: never
+        std::chrono::seconds unacknowledged{0};   ///< 0: never (VanishedPeer)
     };
 
     SessionDriver(const net::asio::any_io_executor& executor, Settings settings,
@@ -104,6 +105,8 @@ private:
     void arm_timer();
     void on_timer();
     void end_idle_sockets(TimePoint now);
+    void end_vanished_sockets(TimePoint now);
+    [[nodiscard]] TimePoint next_check() const;
     void finish_if_over();
 
     net::asio::any_io_executor executor_;
@@ -117,6 +120,7 @@ private:
     net::asio::steady_timer timer_;
     TimePoint armed_for_ = TimePoint::max();
     TimePoint next_idle_check_ = TimePoint::max();
+    TimePoint next_vanished_check_ = TimePoint::max();
     TimePoint alone_since_;              // when the last channel was lost
     std::uint64_t requeued_before_ = 0;  // when there was last a channel
     TimePoint flushed_at_{};             // long ago

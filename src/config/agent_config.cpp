@@ -250,6 +250,8 @@ ClientOptions read_client_options(const LayeredSource& source, const SourceInput
                                                     options.half_close_linger, 0, kMaxLinger);
     options.connection_idle =
         reader.seconds("PortBridge:ConnectionIdleSeconds", options.connection_idle, 0, kMaxSeconds);
+    options.unacknowledged =
+        reader.seconds("PortBridge:UnacknowledgedSeconds", options.unacknowledged, 0, kMaxSeconds);
     options.max_connections =
         reader.count("PortBridge:MaxConnections", options.max_connections, 1, 1'000'000);
     return options;
@@ -284,6 +286,8 @@ ServiceOptions read_service_options(const LayeredSource& source, const SourceInp
         reader.seconds("PortBridge:ChannelIdleSeconds", options.channel_idle, 1, kMaxSeconds);
     options.connection_idle =
         reader.seconds("PortBridge:ConnectionIdleSeconds", options.connection_idle, 0, kMaxSeconds);
+    options.unacknowledged =
+        reader.seconds("PortBridge:UnacknowledgedSeconds", options.unacknowledged, 0, kMaxSeconds);
     options.reopen_after_target_close =
         reader.boolean("PortBridge:ReopenAfterTargetClose", options.reopen_after_target_close);
     options.connect_timeout =

@@ -76,6 +76,8 @@ struct ClientOptions {
     /// How long an application that ended its sending direction is still given what arrives (v1
     /// cannot pass a half-close on): counted from the last byte that arrived.
     std::chrono::milliseconds half_close_linger{2000};
+    /// A peer that has acknowledged nothing for so long is given up; 0: never.
+    std::chrono::seconds unacknowledged{120};
     std::chrono::seconds connection_idle{
         0};  ///< 0: never; a connection without traffic is reset after it
     std::size_t max_connections =
@@ -102,6 +104,8 @@ struct ServiceOptions {
     std::chrono::milliseconds close_linger{1000};
     std::chrono::seconds channel_idle{
         300};  ///< a channel that has had no connection for this long is closed
+    /// A peer that has acknowledged nothing for so long is given up; 0: never.
+    std::chrono::seconds unacknowledged{120};
     std::chrono::seconds connection_idle{
         0};  ///< 0: never; a target without traffic is closed after it
     bool reopen_after_target_close =

@@ -31,6 +31,7 @@ constexpr std::string_view kKnownKeys[] = {
     "PortBridge:Targets:*:*",
     "PortBridge:UseUserMetadata",
     "PortBridge:ConnectionIdleSeconds",
+    "PortBridge:UnacknowledgedSeconds",
     "PortBridge:ChannelsUnderLoad",
     "PortBridge:ChannelIdleSeconds",
     "PortBridge:CloseLingerMilliseconds",

@@ -53,6 +53,15 @@ void set_connection_options(int fd) {
     set_int_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
+tcp_info info_of(const tcp::socket& socket) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    // native_handle() is not const, though asking for it changes nothing.
+    const int fd = const_cast<tcp::socket&>(socket).native_handle();
+    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
+    return info;
+}
+
 }  // namespace
 
 Stream::Stream(tcp::socket socket) : socket_(std::move(socket)) {}
@@ -317,12 +326,13 @@ awaitable<void> Stream::close_gracefully(std::chrono::milliseconds limit) {
 }
 
 std::chrono::milliseconds Stream::since_last_acknowledgement() const {
-    tcp_info info{};
-    socklen_t size = sizeof info;
-    // native_handle() is not const, though asking for it changes nothing.
-    const int fd = const_cast<tcp::socket&>(socket_).native_handle();
-    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
-    return std::chrono::milliseconds(info.tcpi_last_ack_recv);
+    return std::chrono::milliseconds(info_of(socket_).tcpi_last_ack_recv);
+}
+
+bool Stream::is_unacknowledged() const {
+    const tcp_info info = info_of(socket_);
+    // A peer that does not read answers each probe of its window, so that one is under way at most.
+    return (info.tcpi_unacked > 0 && info.tcpi_retransmits > 0) || info.tcpi_probes > 1;
 }
 
 tcp::endpoint Stream::remote_endpoint() const {

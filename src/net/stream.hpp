@@ -101,6 +101,9 @@ public:
     /// Time since the other end's kernel last acknowledged anything: a peer that does not read
     /// still acknowledges, a dead one does not. 0 if the system does not say.
     [[nodiscard]] std::chrono::milliseconds since_last_acknowledgement() const;
+    /// True if something that was sent, or asked, has to be repeated as the peer's TCP says
+    /// nothing.
+    [[nodiscard]] bool is_unacknowledged() const;
 
     [[nodiscard]] bool secure() const { return ssl_ != nullptr || records_ != nullptr; }
     /// For the reason of a handshake's failure; null otherwise, as a rule.

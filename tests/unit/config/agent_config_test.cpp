@@ -251,13 +251,14 @@ TEST_F(AgentConfigTest, TargetFlagsJoinTheConfiguration) {
 TEST_F(AgentConfigTest, ServiceLimits) {
     const auto options = service(fmt::format(R"({{ "PortBridge": {{ {}, "EntityPaths": "simple",
         "UseUserMetadata": true, "CloseLingerMilliseconds": 5, "ChannelIdleSeconds": 6,
-        "ConnectionIdleSeconds": 7, "ReopenAfterTargetClose": true, "ConnectTimeoutSeconds": 8,
+        "ConnectionIdleSeconds": 7, "UnacknowledgedSeconds": 12, "ReopenAfterTargetClose": true, "ConnectTimeoutSeconds": 8,
         "MaxConnections": 9, "MaxChannels": 10, "BusyPollMicroseconds": 11 }} }})",
                                              kRelay));
     ASSERT_TRUE(diagnostics.ok()) << errors();
     EXPECT_EQ(options.close_linger, 5ms);
     EXPECT_EQ(options.channel_idle, 6s);
     EXPECT_EQ(options.connection_idle, 7s);
+    EXPECT_EQ(options.unacknowledged, 12s);
     EXPECT_TRUE(options.reopen_after_target_close);
     EXPECT_EQ(options.connect_timeout, 8s);
     EXPECT_EQ(options.max_connections, 9u);
