@@ -177,9 +177,7 @@ Result<hc::TargetMap> Listener::merge_targets(const hc::RuntimeInformation& info
         return targets;
     }
     if (targets.empty()) {
-        return Error(
-            errc::invalid_argument,
-            options_.path + ": the hybrid connection's UserMetadata: " + theirs.error().message());
+        return Error(errc::invalid_argument, options_.path + ": " + theirs.error().message());
     }
     ops::log_warn(kComponent, "{}: UserMetadata is not usable ({}); using Targets only",
                   options_.path, theirs.error().message());

@@ -16,6 +16,7 @@ constexpr std::string_view kKnownKeys[] = {
     "PortBridge:ServiceNamespace:AccessRuleKey",
     "PortBridge:ServiceNamespace:AccessRuleKeyFile",
     "PortBridge:ServiceNamespace:ConnectionString",
+    "PortBridge:ServiceNamespace:NoAuthentication",
     "PortBridge:ServiceNamespace:CaFile",
     "PortBridge:ServiceNamespace:Proxy",
     "PortBridge:PortMappings:*:EntityPath",
