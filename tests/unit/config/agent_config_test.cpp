@@ -113,7 +113,7 @@ TEST_F(AgentConfigTest, ReportsEverythingAtOnce) {
 /// D15: numbers, keys and addresses in every form that .NET's configuration takes.
 TEST_F(AgentConfigTest, ReadsValuesAsDotnetDoes) {
     const auto options = client(R"({ "PortBridge": {
-      "ServiceNamespace": { "ServiceNamespace": "r", "AccessRuleName": "n", "AccessRuleKey": "k" },
+      "ServiceNamespace": { "ServiceNamespace": "r", "AccessRuleName": "n", "AccessRuleKey": "c2VjcmV0LWtleS1uZXZlci1zaG93bg==" },
       "PortMappings": {
         " 5021": { "EntityPath": "a", "RemoteConfigurationKey": "0x1393", "RelayChannelCount": 100,
                    "AcceptFromIpAddresses": ["*", "junk", "10.0.0.1"] },
@@ -147,7 +147,7 @@ TEST_F(AgentConfigTest, ReadsBooleansAsDotnetDoes) {
     const auto is_used = [&](std::string_view text) {
         diagnostics = {};
         const auto options = service(fmt::format(R"({{ "PortBridge": {{ "UseUserMetadata": {},
-              "ServiceNamespace": {{ "ServiceNamespace": "r", "AccessRuleName": "n", "AccessRuleKey": "k" }},
+              "ServiceNamespace": {{ "ServiceNamespace": "r", "AccessRuleName": "n", "AccessRuleKey": "c2VjcmV0LWtleS1uZXZlci1zaG93bg==" }},
               "EntityPaths": ["a"], "Targets": {{ " 0x1393 ": "h:1" }} }} }})",
                                                  text));
         EXPECT_EQ(options.entities.at(0).targets.count(5011), 1u);
@@ -186,7 +186,8 @@ TEST_F(AgentConfigTest, SendersMayDoWithoutAnAccessRule) {
     EXPECT_THAT(errors(), HasSubstr("the access rule's name is missing"));
     EXPECT_THAT(warnings(), HasSubstr("only the client agent can do without a key"));
 
-    const char* both = R"(, "NoAuthentication": true, "AccessRuleName": "n", "AccessRuleKey": "k")";
+    const char* both =
+        R"(, "NoAuthentication": true, "AccessRuleName": "n", "AccessRuleKey": "c2VjcmV0LWtleS1uZXZlci1zaG93bg==")";
     const auto options = client(with(both));
     EXPECT_TRUE(options.relay.anonymous);
     EXPECT_EQ(options.relay.key_name, "");
@@ -194,7 +195,10 @@ TEST_F(AgentConfigTest, SendersMayDoWithoutAnAccessRule) {
     inputs.flags = {{"PortBridge:ServiceNamespace:AccessRuleName", "m", "--rule"}};
     EXPECT_FALSE(client(with(both)).relay.anonymous);
     inputs.flags = {{"PortBridge:ServiceNamespace:NoAuthentication", "true", "--no-auth"}};
-    EXPECT_TRUE(client(with(R"(, "AccessRuleName": "n", "AccessRuleKey": "k")")).relay.anonymous);
+    EXPECT_TRUE(
+        client(
+            with(R"(, "AccessRuleName": "n", "AccessRuleKey": "c2VjcmV0LWtleS1uZXZlci1zaG93bg==")"))
+            .relay.anonymous);
     EXPECT_TRUE(diagnostics.warnings.empty()) << warnings();
 }
 
