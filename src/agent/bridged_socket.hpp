@@ -2,8 +2,7 @@
 
 #include <memory>
 
-#include "agent/quota.hpp"
-#include "agent/vanished_peer.hpp"
+#include "agent/place.hpp"
 #include "net/stream.hpp"
 #include "session/codes.hpp"
 #include "session/ids.hpp"
@@ -20,8 +19,7 @@ class SessionDriver;
 /// buffer. Owned by its driver until the stream is over, and by its pending operations.
 class BridgedSocket : public std::enable_shared_from_this<BridgedSocket> {
 public:
-    BridgedSocket(SessionDriver& driver, session::StreamId stream, net::Stream socket,
-                  Quota::Ticket ticket);
+    BridgedSocket(SessionDriver& driver, session::StreamId stream, net::Stream socket, Place place);
 
     void start(const std::shared_ptr<SessionDriver>& driver);
 
@@ -38,8 +36,6 @@ public:
 
     [[nodiscard]] session::StreamId stream() const { return stream_; }
     [[nodiscard]] net::Clock::time_point last_activity() const { return last_activity_; }
-    /// Something is on its way to the peer's machine, which has said nothing for `limit`.
-    [[nodiscard]] bool has_vanished(net::Clock::time_point now, std::chrono::seconds limit);
 
 private:
     using Self = std::shared_ptr<BridgedSocket>;
@@ -68,9 +64,8 @@ private:
     SessionDriver* driver_;  // alive for as long as this is not over
     session::StreamId stream_;
     net::Stream socket_;
-    Quota::Ticket ticket_;
+    Place place_;
     net::Clock::time_point last_activity_;
-    VanishedPeer vanished_;
     Reading reading_ = Reading::idle;
     std::size_t expected_;        // bytes that the next read makes room for
     bool write_blocked_ = false;  // a wait for room in the socket is pending

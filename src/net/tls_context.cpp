@@ -7,7 +7,6 @@
 #include <fstream>
 
 #include "base/error_category.hpp"
-#include "base/text.hpp"
 #include "net/tls_failure.hpp"
 #include "net/tls_records.hpp"
 
@@ -57,8 +56,7 @@ Result<std::string> read_pem(const std::string& path) {
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(in.gcount()));
     if (text.size() > kMaxPemSize) return file_error(path + ": is too large for a PEM file");
-    if (is_utf16(text)) return file_error(path + ": is UTF-16; " + std::string(kUtf16Remedy));
-    return std::string(without_byte_order_mark(text));
+    return text;
 }
 
 BioPtr memory_bio(const std::string& text) {

@@ -38,7 +38,6 @@ private:
     using Settled = std::optional<Checked<RendezvousArrival>>;
 
     [[nodiscard]] Checked<std::shared_ptr<Entity>> authorize();
-    [[nodiscard]] bool take_places(const Entity& entity);
     [[nodiscard]] net::awaitable<Settled> find_listener(std::shared_ptr<Entity> entity);
     [[nodiscard]] net::awaitable<PendingSender::Outcome> wait_for(PendingSender& sender,
                                                                   Watch& watch);
@@ -53,7 +52,6 @@ private:
     const config::RelayOptions& options_;
     net::Clock::time_point deadline_;
     Affinity affinity_;
-    ConnectionTicket listener_place_;
     std::string listener_id_;  // of the one that accepted, for the log
 };
 
