@@ -43,16 +43,17 @@ format: ## Lay out the C++ sources with clang-format
 	@scripts/setup.sh dev
 	@$(call newest,clang-format) -i $(sources) && echo "formatted $(words $(sources)) files"
 
-lint: ## Check layout, layers and (for the cores) clang-tidy: TIDY=all for all folders
+lint: ## Check layout, layers, documents and (for the cores) clang-tidy: TIDY=all for all folders
 	@scripts/setup.sh dev
 	@echo "layout: $(words $(sources)) files" && $(call newest,clang-format) --dry-run -Werror $(sources)
 	@scripts/check_layers.py
+	@scripts/check_docs.py
 	@cmake --preset release -B build/lint -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
 	@find src -name '*.cpp' | grep -E '^src/($(tidy_folders))/' | grep -v '/boost_' \
 	    | xargs -P "$$(nproc)" -n 4 $(call newest,clang-tidy) -p build/lint --quiet
 
 package: ## Make a Debian package in build/release
-	@scripts/setup.sh dev
+	@scripts/setup.sh package
 	@$(MAKE) --no-print-directory build
 	cd build/release && cpack
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs what building, testing or demonstrating needs and is missing, with the system's package
-# manager. Usage: scripts/setup.sh [build|test|dev|bench]   (default: build; test and dev include the one before,
-# bench includes build)
+# manager. Usage: scripts/setup.sh [build|package|test|dev|bench] [--list]   (default: build; test and dev include the one
+# before, package and bench include build; --list prints the packages, installed or not, and changes nothing)
 # Supported: Debian 12 and later, Ubuntu 24.04 and later. Asks for root only if a package is missing.
 set -euo pipefail
 
 level=${1:-build}
-case $level in build | test | dev | bench) ;; *)
-    echo "setup: unknown level '$level'; use build, test, dev or bench" >&2
+list=${2:-}
+case $level in build | package | test | dev | bench) ;; *)
+    echo "setup: unknown level '$level'; use build, package, test, dev or bench" >&2
     exit 2
     ;;
 esac
@@ -40,7 +41,7 @@ pick() {
 # apt-cache knows nothing on a fresh container before the first update.
 refreshed=no
 refresh() { [ $refreshed = yes ] || { as_root apt-get update -qq; refreshed=yes; }; }
-available libfmt-dev || refresh
+available libfmt-dev || [ "$list" = --list ] || refresh
 
 clang_version=
 for v in 19 18 17 16; do
@@ -72,7 +73,14 @@ if [ "$level" = bench ]; then
     wanted+=(haproxy stunnel4 wrk openssh-client python3 python3-matplotlib openssl git)
     want_sshd
 fi
-[ "$level" != dev ] || wanted+=("clang-format-$clang_version" "clang-tidy-$clang_version" dpkg-dev)
+[ "$level" != dev ] || wanted+=("clang-format-$clang_version" "clang-tidy-$clang_version")
+# CPack asks dpkg-shlibdeps what the program needs.
+[ "$level" != dev ] && [ "$level" != package ] || wanted+=(dpkg-dev)
+
+if [ "$list" = --list ]; then
+    printf '%s\n' "${wanted[@]}"
+    exit 0
+fi
 
 missing=()
 for p in "${wanted[@]}"; do

@@ -33,6 +33,16 @@ public:
                 help)
             ->type_name(name);
     }
+    /// A flag without a value that sets a key to true.
+    void sets(CLI::App& command, const std::string& flag, std::string path,
+              const std::string& help) {
+        command.add_flag_function(
+            flag,
+            [this, flag, path = std::move(path)](std::int64_t) {
+                line_.flags.push_back({path, "true", flag});
+            },
+            help);
+    }
     void text(CLI::App& command, const std::string& flag, std::string& value,
               const std::string& name, const std::string& help) {
         command.add_option(flag, value, help)->type_name(name);
@@ -84,10 +94,8 @@ void add_relay(CLI::App& app, CommandLine& line, Builder& build) {
                 "listen here; may be repeated, port 0 is any free port");
     build.key(command, "--cert", "Relay:Tls:CertificateFile", "FILE", "certificate chain (PEM)");
     build.key(command, "--key", "Relay:Tls:KeyFile", "FILE", "the certificate's private key (PEM)");
-    command.add_flag_function(
-        "--insecure",
-        [&line](std::int64_t) { line.flags.push_back({"Relay:Insecure", "true", "--insecure"}); },
-        "plain ws:// without TLS: anybody on the path can read and change everything");
+    build.sets(command, "--insecure", "Relay:Insecure",
+               "plain ws:// without TLS: anybody on the path can read and change everything");
     build.text(command, "--rule", line.relay.rule, "NAME", "an access rule with all rights");
     build.text(command, "--rule-key-file", line.relay.rule_key_file, "FILE",
                "file that holds the rule's key");
@@ -121,6 +129,9 @@ void add_client(CLI::App& app, CommandLine& line, Builder& build) {
     build.relay_access(command);
     build.relay_path(command);
     build.protocol(command);
+    build.sets(command, "--no-auth", std::string(kSection) + "NoAuthentication",
+               "dial without an access rule: for hybrid connections that require no client "
+               "authorization");
     build.texts(command, "-L,--local", line.client.mappings, "[BIND:]PORT[/KEY]:NAME",
                 "listen on PORT (of BIND, default 127.0.0.1) and pass connections on to the hybrid "
                 "connection NAME with KEY (default 0); may be repeated");

@@ -26,8 +26,11 @@ std::string rule_line(const config::AccessRule& rule) {
 std::string access_lines(const config::RelayAccess& access) {
     std::string out = fmt::format("  relay {} over {}, ", access.address.authority(),
                                   access.address.secure ? "TLS" : "plain ws (no TLS)");
-    out += access.signature.empty() ? fmt::format("access rule {}\n", access.key_name)
-                                    : "a ready-made token\n";
+    if (access.anonymous)
+        out += "without authentication\n";
+    else
+        out += access.signature.empty() ? fmt::format("access rule {}\n", access.key_name)
+                                        : "a ready-made token\n";
     if (!access.ca_file.empty()) out += fmt::format("  trusting {}\n", access.ca_file);
     if (!access.proxy.host.empty()) {
         out +=

@@ -13,7 +13,7 @@ std::string make_token(const CommandLine& line, const config::SourceInputs& inpu
                        std::int64_t now, config::Diagnostics& diagnostics) {
     const auto source = config::load_layers(inputs, diagnostics);
     config::SettingReader reader(source, diagnostics);
-    const auto relay = config::read_relay_access(reader, inputs);
+    const auto relay = config::read_relay_access(reader, inputs, config::AccessRole::other);
     const std::string entity = line.token_entity.empty() ? relay.entity_path : line.token_entity;
     if (!entity.empty()) {
         if (const auto why = hc::check_entity_path(entity); !why.empty()) {

@@ -38,11 +38,11 @@ bool would_block() {
 }  // namespace
 
 BridgedSocket::BridgedSocket(SessionDriver& driver, session::StreamId stream, net::Stream socket,
-                             Place place)
+                             Quota::Ticket ticket)
     : driver_(&driver),
       stream_(stream),
       socket_(std::move(socket)),
-      place_(std::move(place)),
+      ticket_(std::move(ticket)),
       last_activity_(net::Clock::now()),
       expected_(kLeastRead) {}
 
@@ -265,6 +265,12 @@ net::awaitable<void> BridgedSocket::close_with_reset(Self self) {
         co_await net::sleep_for(kPoll);
     }
     self->socket_.reset_on_close();
+}
+
+bool BridgedSocket::has_vanished(net::Clock::time_point now, std::chrono::seconds limit) {
+    // What was sent long ago has been settled one way or the other.
+    const bool settled = !write_blocked_ && now - last_activity_ > 3 * limit;
+    return !over_ && !settled && vanished_.has_vanished(socket_, now, limit);
 }
 
 void BridgedSocket::abort() {

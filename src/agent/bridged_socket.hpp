@@ -2,7 +2,8 @@
 
 #include <memory>
 
-#include "agent/place.hpp"
+#include "agent/quota.hpp"
+#include "agent/vanished_peer.hpp"
 #include "net/stream.hpp"
 #include "session/codes.hpp"
 #include "session/ids.hpp"
@@ -19,7 +20,8 @@ class SessionDriver;
 /// buffer. Owned by its driver until the stream is over, and by its pending operations.
 class BridgedSocket : public std::enable_shared_from_this<BridgedSocket> {
 public:
-    BridgedSocket(SessionDriver& driver, session::StreamId stream, net::Stream socket, Place place);
+    BridgedSocket(SessionDriver& driver, session::StreamId stream, net::Stream socket,
+                  Quota::Ticket ticket);
 
     void start(const std::shared_ptr<SessionDriver>& driver);
 
@@ -36,6 +38,8 @@ public:
 
     [[nodiscard]] session::StreamId stream() const { return stream_; }
     [[nodiscard]] net::Clock::time_point last_activity() const { return last_activity_; }
+    /// Something is on its way to the peer's machine, which has said nothing for `limit`.
+    [[nodiscard]] bool has_vanished(net::Clock::time_point now, std::chrono::seconds limit);
 
 private:
     using Self = std::shared_ptr<BridgedSocket>;
@@ -64,8 +68,9 @@ private:
     SessionDriver* driver_;  // alive for as long as this is not over
     session::StreamId stream_;
     net::Stream socket_;
-    Place place_;
+    Quota::Ticket ticket_;
     net::Clock::time_point last_activity_;
+    VanishedPeer vanished_;
     Reading reading_ = Reading::idle;
     std::size_t expected_;        // bytes that the next read makes room for
     bool write_blocked_ = false;  // a wait for room in the socket is pending

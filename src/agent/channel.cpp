@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/text.hpp"
 #include "ops/log.hpp"
@@ -72,13 +73,7 @@ net::awaitable<ChannelEnd> Channel::read_until_end(std::string& why) {
     const auto& close = *websocket_.close_received();
     why = printable(close.reason);
     // No code at all is how some libraries say 1000 (RFC 6455 section 7.1.5).
-    if (close.code == kNormalClosure || close.code == 0) {
-        // Half a frame is no end, however orderly: the stream must not pass for a whole one.
-        std::string missing = closing_ ? "" : missing_at_end();
-        if (missing.empty()) co_return ChannelEnd::clean;
-        why = std::move(missing);
-        co_return ChannelEnd::lost;
-    }
+    if (close.code == kNormalClosure || close.code == 0) co_return ChannelEnd::clean;
     why = "closed with code " + std::to_string(close.code) + (why.empty() ? "" : ": " + why);
     co_return ChannelEnd::lost;
 }
@@ -100,7 +95,6 @@ void Channel::begin_close(std::uint16_t code, const std::string& reason) {
 
 void Channel::end_connections(ChannelEnd how) {
     const auto ending = std::exchange(connections_, {});
-    idle_order_.clear();
     for (const auto& [_, connection] : ending) connection->on_channel_end(how);
 }
 
@@ -141,11 +135,7 @@ void Channel::insert(const std::shared_ptr<Connection>& connection) {
 }
 
 void Channel::forget(const v1::ConnectionId& id) {
-    const auto found = connections_.find(id);
-    if (found == connections_.end()) return;
-    idle_order_.erase(found->second.get());
-    connections_.erase(found);
-    wake();
+    if (connections_.erase(id) != 0) wake();
 }
 
 net::awaitable<void> Channel::watch(std::shared_ptr<Channel> self) {
@@ -179,19 +169,47 @@ Channel::TimePoint Channel::keep_time(TimePoint now) {
         }
         due = std::min(due, silent_at);
     }
-    return std::min(due, end_idle_connections(now));
+    return std::min({due, end_idle_connections(now), end_vanished_connections(now)});
 }
 
 Channel::TimePoint Channel::end_idle_connections(TimePoint now) {
     if (settings_.connection_idle.count() <= 0 || connections_.empty()) return TimePoint::max();
-    while (const auto connection = longest_idle()) {
-        const auto due = connection->last_activity() + settings_.connection_idle;
-        if (now < due) return due;
+    std::vector<std::shared_ptr<Connection>> idle;
+    auto due = TimePoint::max();
+    for (const auto& [_, connection] : connections_) {
+        const auto at = connection->last_activity() + settings_.connection_idle;
+        if (at <= now) {
+            idle.push_back(connection);
+        } else {
+            due = std::min(due, at);
+        }
+    }
+    give_up(idle, "it has been idle for too long");
+    return due;
+}
+
+Channel::TimePoint Channel::end_vanished_connections(TimePoint now) {
+    const auto limit = settings_.unacknowledged;
+    if (limit.count() <= 0 || connections_.empty()) return next_vanished_check_ = TimePoint::max();
+    if (next_vanished_check_ == TimePoint::max())
+        return next_vanished_check_ = now + VanishedPeer::period(limit);
+    if (now < next_vanished_check_) return next_vanished_check_;
+    std::vector<std::shared_ptr<Connection>> vanished;
+    for (const auto& [_, connection] : connections_) {
+        if (connection->has_vanished(now, limit)) vanished.push_back(connection);
+    }
+    give_up(vanished,
+            "its peer has acknowledged nothing for " + std::to_string(limit.count()) + " s");
+    return next_vanished_check_ = now + VanishedPeer::period(limit);
+}
+
+void Channel::give_up(const std::vector<std::shared_ptr<Connection>>& connections,
+                      const std::string& why) {
+    for (const auto& connection : connections) {
         forget(connection->id());
         connection->abort();
-        on_connection_idle(connection);
+        on_given_up(connection, why);
     }
-    return TimePoint::max();
 }
 
 }  // namespace hpb::agent

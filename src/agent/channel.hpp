@@ -8,7 +8,6 @@
 
 #include "agent/channel_registry.hpp"
 #include "agent/connection.hpp"
-#include "agent/idle_order.hpp"
 #include "net/signal.hpp"
 #include "net/websocket.hpp"
 #include "v1/frame.hpp"
@@ -39,13 +38,13 @@ public:
     static constexpr std::uint16_t kNormalClosure = 1000;
     /// The Close reason of an agent that is stopped.
     static constexpr std::string_view kAgentStops = "the agent stops";
-    static constexpr std::uint16_t kProtocolError = 1002;
     static constexpr std::uint16_t kPolicyViolation = 1008;
     static constexpr std::uint16_t kInternalError = 1011;
 
     struct Settings {
         std::string name;                         ///< for log lines
         std::chrono::seconds connection_idle{0};  ///< 0: never
+        std::chrono::seconds unacknowledged{0};   ///< 0: never (VanishedPeer)
     };
 
     Channel(net::WebSocket websocket, Settings settings, std::shared_ptr<ChannelRegistry> registry);
@@ -84,24 +83,16 @@ protected:
     virtual void on_bytes(ByteSpan bytes) = 0;
     /// Does what is due. @return when there is more to do.
     [[nodiscard]] virtual TimePoint on_time(TimePoint now) = 0;
-    /// A connection without traffic for Settings::connection_idle was ended.
-    virtual void on_connection_idle(const std::shared_ptr<Connection>& connection) = 0;
-    /// What is missing where the peer's bytes end, although it has closed the channel in order;
-    /// "": nothing is.
-    [[nodiscard]] virtual std::string missing_at_end() const = 0;
+    /// A connection was given up. @param why  a clause for the log.
+    virtual void on_given_up(const std::shared_ptr<Connection>& connection,
+                             const std::string& why) = 0;
     /// The channel is over; its connections have been told.
     virtual void on_over(ChannelEnd how, const std::string& why) = 0;
 
     [[nodiscard]] std::shared_ptr<Connection> find(const v1::ConnectionId& id) const;
     void insert(const std::shared_ptr<Connection>& connection);
-    /// The connection counts among those that may be ended for being idle.
-    void track(const std::shared_ptr<Connection>& connection) { idle_order_.insert(connection); }
     void forget(const v1::ConnectionId& id);
     [[nodiscard]] const auto& connections() const { return connections_; }
-    /// The connection that has been idle for longest; nullptr if there is none.
-    [[nodiscard]] std::shared_ptr<Connection> longest_idle() { return idle_order_.oldest(); }
-    /// Ends all connections, as they would be at the channel's end.
-    void end_connections(ChannelEnd how);
 
     /// Sends Close; no connection is begun after it. A code other than kNormalClosure makes our own
     /// client agent reset its applications (docs/protocol.md, "v1").
@@ -117,12 +108,15 @@ private:
     [[nodiscard]] net::awaitable<ChannelEnd> read_until_end(std::string& why);
     [[nodiscard]] TimePoint keep_time(TimePoint now);
     [[nodiscard]] TimePoint end_idle_connections(TimePoint now);
+    [[nodiscard]] TimePoint end_vanished_connections(TimePoint now);
+    void give_up(const std::vector<std::shared_ptr<Connection>>& connections,
+                 const std::string& why);
+    void end_connections(ChannelEnd how);
 
     net::WebSocket websocket_;
     Settings settings_;
     std::shared_ptr<ChannelRegistry> registry_;
     std::unordered_map<v1::ConnectionId, std::shared_ptr<Connection>> connections_;
-    IdleOrder idle_order_;
     net::Signal turn_;
     bool turn_taken_ = false;
     net::Signal room_;
@@ -135,6 +129,7 @@ private:
     bool over_ = false;
     TimePoint close_deadline_ = TimePoint::max();
     TimePoint next_pong_;
+    TimePoint next_vanished_check_ = TimePoint::max();
     TimePoint reading_since_;  // when reading was last taken up again
 };
 

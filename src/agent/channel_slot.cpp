@@ -159,6 +159,7 @@ std::shared_ptr<ClientChannel> ChannelSlot::begin(net::WebSocket websocket) {
     options.half_close_linger = context_->options.half_close_linger;
     options.channel_idle = context_->options.channel_idle;
     options.connection_idle = context_->options.connection_idle;
+    options.unacknowledged = context_->options.unacknowledged;
     auto channel =
         std::make_shared<ClientChannel>(std::move(websocket), options, notes_, context_->registry);
     if (!Channel::start(channel)) return nullptr;

@@ -88,10 +88,13 @@ net::awaitable<Result<void>> ClientAgent::State::probe_relay() {
             const auto info = co_await dialer.runtime_information(entity, kProbeLimit);
             if (!info) outcome = info.error();
         } else {
-            outcome = co_await dialer.probe(kProbeLimit);
+            outcome = co_await dialer.probe_anonymously(entity, kProbeLimit);
         }
         if (outcome) continue;
-        if (is_fatal(outcome.error())) co_return outcome.error();
+        const bool needs_token =
+            !dialer.has_credentials() &&
+            outcome.error().code() == make_error_code(relay_errc::not_authorised);
+        if (needs_token || is_fatal(outcome.error())) co_return outcome.error();
         if (outcome.error().code() == make_error_code(relay_errc::unreachable)) {
             ops::log_warn(kComponent, "{}; connections will be tried as they come",
                           outcome.error().message());

@@ -19,17 +19,18 @@ ClientChannel::ClientChannel(net::WebSocket websocket, Options options,
                              std::shared_ptr<MappingNotes> notes,
                              std::shared_ptr<ChannelRegistry> registry)
     : Channel(std::move(websocket),
-              Settings{.name = notes->name(), .connection_idle = options.connection_idle},
+              Settings{.name = notes->name(),
+                       .connection_idle = options.connection_idle,
+                       .unacknowledged = options.unacknowledged},
               std::move(registry)),
       options_(options),
       notes_(std::move(notes)),
       idle_since_(net::Clock::now()) {}
 
-void ClientChannel::add(net::Stream stream, Place place) {
+void ClientChannel::add(net::Stream stream, Quota::Ticket ticket) {
     const auto id = v1::ConnectionId::random();
-    auto connection = std::make_shared<Connection>(shared_from_this(), id, std::move(place));
+    auto connection = std::make_shared<Connection>(shared_from_this(), id, std::move(ticket));
     insert(connection);
-    track(connection);
     const auto peer = stream.remote_endpoint();
     ops::log_debug(kComponent, "{}: connection {} from {} begins", name(), connection->short_id(),
                    net::host_port(peer.address().to_string(), peer.port()));
@@ -114,13 +115,9 @@ Channel::TimePoint ClientChannel::note_silence(TimePoint now) {
     return due;
 }
 
-void ClientChannel::on_connection_idle(const std::shared_ptr<Connection>& connection) {
-    ops::log_info(kComponent, "{}: connection {} ended, it has been idle for too long", name(),
-                  connection->short_id());
-}
-
-std::string ClientChannel::missing_at_end() const {
-    return decoder_.in_frame() ? "it ended inside a frame" : "";
+void ClientChannel::on_given_up(const std::shared_ptr<Connection>& connection,
+                                const std::string& why) {
+    ops::log_warn(kComponent, "{}: connection {} ended, {}", name(), connection->short_id(), why);
 }
 
 void ClientChannel::on_over(ChannelEnd how, const std::string& why) {

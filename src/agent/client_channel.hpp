@@ -15,6 +15,7 @@ public:
         std::chrono::milliseconds half_close_linger{2000};
         std::chrono::seconds channel_idle{5};
         std::chrono::seconds connection_idle{0};
+        std::chrono::seconds unacknowledged{0};
     };
 
     /// @param websocket  the preamble has been sent on it.
@@ -22,7 +23,7 @@ public:
                   std::shared_ptr<ChannelRegistry> registry);
 
     /// Begins a connection for an application's socket. @pre open()
-    void add(net::Stream stream, Place place);
+    void add(net::Stream stream, Quota::Ticket ticket);
 
     /// Connections that applications have ended since the channel began. v1 has no frame for that,
     /// so their targets live until the channel ends.
@@ -36,8 +37,8 @@ private:
                                                     LocalEnd end) override;
     void on_bytes(ByteSpan bytes) override;
     [[nodiscard]] TimePoint on_time(TimePoint now) override;
-    void on_connection_idle(const std::shared_ptr<Connection>& connection) override;
-    [[nodiscard]] std::string missing_at_end() const override;
+    void on_given_up(const std::shared_ptr<Connection>& connection,
+                     const std::string& why) override;
     void on_over(ChannelEnd how, const std::string& why) override;
     [[nodiscard]] TimePoint note_silence(TimePoint now);
     void note_half_close();

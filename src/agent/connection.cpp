@@ -31,10 +31,11 @@ bool all_sent(net::Stream& stream) {
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId& id, Place place)
+Connection::Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId& id,
+                       Quota::Ticket ticket)
     : channel_(std::move(channel)),
       id_(id),
-      place_(std::move(place)),
+      ticket_(std::move(ticket)),
       changed_(channel_->executor()),
       begun_(net::Clock::now()),
       last_activity_(begun_),
@@ -42,14 +43,6 @@ Connection::Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId&
 
 Connection::~Connection() {
     drop_queue();
-}
-
-void Connection::hold(Place place) {
-    if (!over_) place_ = std::move(place);
-}
-
-bool Connection::all_taken() {
-    return stream_ && !write_failed_ && queue_.empty() && !writing_ && all_sent(*stream_);
 }
 
 void Connection::attach(net::Stream stream) {
@@ -105,7 +98,6 @@ void Connection::on_channel_end(ChannelEnd how) {
 
 void Connection::close() {
     if (std::exchange(over_, true)) return;
-    place_ = {};
     drop_queue();
     changed_.notify_all();
     if (!stream_) return;

@@ -4,7 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "agent/place.hpp"
+#include "agent/quota.hpp"
+#include "agent/vanished_peer.hpp"
 #include "net/signal.hpp"
 #include "net/stream.hpp"
 #include "v1/frame.hpp"
@@ -28,11 +29,9 @@ enum class LocalEnd { eof, reset };
 /// them. Lives on its channel's thread. Its coroutines own it and keep the channel.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId& id, Place place);
+    Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId& id, Quota::Ticket ticket);
     ~Connection();
 
-    /// What it holds from now on until it ends.
-    void hold(Place place);
     /// Begins with a connected socket. What deliver() was given before goes out first.
     void attach(net::Stream stream);
 
@@ -60,13 +59,15 @@ public:
     [[nodiscard]] bool unanswered() const { return unanswered_; }
     /// False once the socket has refused what was to be delivered.
     [[nodiscard]] bool takes_data() const { return !over_ && !write_failed_; }
-    /// True if the socket's other end has everything that was delivered, as far as TCP can tell.
-    [[nodiscard]] bool all_taken();
-    [[nodiscard]] bool is_over() const { return over_; }
 
     /// After the socket's end of stream: waits until nothing has arrived for `linger` and all of it
     /// is written, or the channel or the socket ends.
     [[nodiscard]] net::awaitable<void> linger(std::chrono::milliseconds linger);
+
+    /// Something is on its way to the socket's peer, whose machine has said nothing for `limit`.
+    [[nodiscard]] bool has_vanished(net::Clock::time_point now, std::chrono::seconds limit) {
+        return stream_ && !over_ && vanished_.has_vanished(*stream_, now, limit);
+    }
 
 private:
     static net::awaitable<void> read_loop(std::shared_ptr<Connection> self);
@@ -81,7 +82,7 @@ private:
 
     std::shared_ptr<Channel> channel_;
     v1::ConnectionId id_;
-    Place place_;
+    Quota::Ticket ticket_;
     std::optional<net::Stream> stream_;
     std::optional<net::Deadline> deadline_;  // interrupts stream_, so it is declared after it
     net::Signal changed_;
@@ -94,6 +95,7 @@ private:
     std::optional<ChannelEnd> channel_end_;
     bool spoken_ = false;
     bool unanswered_ = false;
+    VanishedPeer vanished_;
     net::Clock::time_point begun_;
     net::Clock::time_point last_activity_;
     net::Clock::time_point last_inbound_;

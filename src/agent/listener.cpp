@@ -7,7 +7,6 @@
 #include "crypto/crypto.hpp"
 #include "hc/tracking_id.hpp"
 #include "net/descriptors.hpp"
-#include "net/source.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -71,9 +70,6 @@ Listener::Listener(const net::asio::any_io_executor& executor,
       wake_(executor),
       id_(hc::make_guid()),
       sessions_(std::make_shared<SessionHost>(executor, context_, id_)),
-      places_(std::make_shared<TargetPlaces>(
-          context_->connections->child(options_.path, net::Share::kEntityFactor))),
-      channels_(context_->channels->child(options_.path, net::Share::kEntityFactor)),
       answers_(std::make_shared<Quota>(kMaxPendingAnswers)),
       patience_(context_->options.session.keep_alive) {
     net::reserve_descriptors(kReserve);
@@ -181,9 +177,7 @@ Result<hc::TargetMap> Listener::merge_targets(const hc::RuntimeInformation& info
         return targets;
     }
     if (targets.empty()) {
-        return Error(
-            errc::invalid_argument,
-            options_.path + ": the hybrid connection's UserMetadata: " + theirs.error().message());
+        return Error(errc::invalid_argument, options_.path + ": " + theirs.error().message());
     }
     ops::log_warn(kComponent, "{}: UserMetadata is not usable ({}); using Targets only",
                   options_.path, theirs.error().message());
@@ -194,8 +188,7 @@ void Listener::use_targets(const hc::TargetMap& targets) {
     auto entity = std::make_shared<ServedEntity>();
     entity->path = options_.path;
     entity->notes = std::make_shared<MappingNotes>(options_.path);
-    entity->places = places_;
-    entity->metrics = context_->metrics;
+    entity->connections = context_->connections;
     for (const auto& [key, target] : targets) {
         const std::string name = options_.path + "/" + std::to_string(key);
         entity->mappings.emplace(
@@ -238,13 +231,11 @@ void Listener::on_accept(hc::AcceptMessage accept) {
     constexpr int kServiceUnavailable = 503;
     const auto choice = choose_protocol(accept, context_->options.session.protocol);
     if (!choice) return turn_away(std::move(accept), kNotAcceptable, choice.error().message());
-    const auto sender =
-        channels_->child(net::source_key(accept.remote_address), net::Share::kSourceFactor);
-    auto ticket = sender->try_take();
+    auto ticket = Quota::try_take(context_->channels);
     if (!ticket) {
         return turn_away(std::move(accept), kServiceUnavailable,
                          "the service agent has too many channels (limit " +
-                             std::to_string(channels_->limit()) + ", shared out)");
+                             std::to_string(context_->channels->limit()) + ")");
     }
     if (choice->v2) {
         net::spawn(sessions_->executor(),

@@ -29,6 +29,9 @@ constexpr std::int64_t kTolerableSkewSeconds = 60;
 constexpr const char* kKeepAliveHeader = "Hpb-Keep-Alive";
 constexpr const char* kRightsAdvice =
     "; check the access rule's rights (Listen for the service agent, Send for the client agent)";
+constexpr const char* kTokenAdvice =
+    "; it requires client authorization: name an access rule and its key (--rule and "
+    "--rule-key-file) instead of --no-auth";
 constexpr const char* kUserAgent = "hpb/" HPB_VERSION;
 
 std::int64_t unix_now() {
@@ -56,6 +59,10 @@ bool blames_listeners(const std::string& reason) {
 // Azure Relay's words for a rule that lacks a right, with 401 like a token that is not valid.
 bool blames_rights(const std::string& reason) {
     return to_lower(reason).find("claim(s) are required") != std::string::npos;
+}
+
+bool wants_token(const std::string& reason) {
+    return to_lower(reason).find("missingtoken") != std::string::npos;
 }
 
 bool blames_affinity(const std::string& reason) {
@@ -133,6 +140,7 @@ Error explain_refusal(const http::ResponseHead& response, const std::string& rel
     switch (response.status) {
         case 401:
             if (blames_rights(reason)) return {relay_errc::not_authorised, text + kRightsAdvice};
+            if (wants_token(reason)) return {relay_errc::not_authorised, text + kTokenAdvice};
             return {relay_errc::not_authorised,
                     text + "; check the access rule's name and key" + skew_advice(response, now)};
         case 403:
@@ -357,10 +365,12 @@ net::awaitable<Result<hc::RuntimeInformation>> RelayDialer::runtime_information(
     co_return std::move(*info);
 }
 
-net::awaitable<Result<void>> RelayDialer::probe(Milliseconds limit) const {
-    const auto stream = co_await dial(access_.address, limit, {});
-    if (!stream) co_return stream.error();
-    co_return Result<void>();
+net::awaitable<Result<void>> RelayDialer::probe_anonymously(std::string entity,
+                                                            Milliseconds limit) const {
+    const auto channel = co_await connect(entity, {.listener = hc::make_guid(), .limit = limit});
+    if (channel || channel.error().code() == make_error_code(relay_errc::no_such_listener))
+        co_return Result<void>();
+    co_return channel.error();
 }
 
 }  // namespace hpb::agent

@@ -47,6 +47,10 @@ void SessionDriver::use(session::Session& core) {
         next_idle_check_ = net::Clock::now() + settings_.connection_idle;
 }
 
+SessionDriver::TimePoint SessionDriver::next_check() const {
+    return std::min(next_idle_check_, next_vanished_check_);
+}
+
 std::string SessionDriver::label(StreamId stream) const {
     return short_id_ + "/" + std::to_string(stream.value);
 }
@@ -62,17 +66,19 @@ void SessionDriver::end(session::errc code) {
     pump();
 }
 
-void SessionDriver::add_link(net::WebSocket websocket, ChannelId channel, Place place) {
+void SessionDriver::add_link(net::WebSocket websocket, ChannelId channel, Quota::Ticket ticket) {
     auto link =
-        std::make_shared<SessionLink>(std::move(websocket), *this, channel, std::move(place));
+        std::make_shared<SessionLink>(std::move(websocket), *this, channel, std::move(ticket));
     links_.emplace(channel.value, link);
     link->start(shared_from_this());
 }
 
-void SessionDriver::add_socket(StreamId stream, net::Stream socket, Place place) {
+void SessionDriver::add_socket(StreamId stream, net::Stream socket, Quota::Ticket ticket) {
     auto bridged =
-        std::make_shared<BridgedSocket>(*this, stream, std::move(socket), std::move(place));
+        std::make_shared<BridgedSocket>(*this, stream, std::move(socket), std::move(ticket));
     sockets_.emplace(stream.value, bridged);
+    if (settings_.unacknowledged.count() > 0 && next_vanished_check_ == TimePoint::max())
+        next_vanished_check_ = net::Clock::now() + VanishedPeer::period(settings_.unacknowledged);
     bridged->start(shared_from_this());
 }
 
@@ -280,7 +286,7 @@ void SessionDriver::add_to(SessionCounts& sum) const {
 // ---- time
 
 void SessionDriver::arm_timer() {
-    auto due = std::min(core_->next_deadline().value_or(TimePoint::max()), next_idle_check_);
+    auto due = std::min(core_->next_deadline().value_or(TimePoint::max()), next_check());
     if (due == TimePoint::max() || ended_) return;
     if (due >= armed_for_) return;  // an early timer looks again; no need to move it
     armed_for_ = due;
@@ -297,6 +303,7 @@ void SessionDriver::on_timer() {
     const auto now = net::Clock::now();
     core_->on_timeout(now);
     if (now >= next_idle_check_) end_idle_sockets(now);
+    if (now >= next_vanished_check_) end_vanished_sockets(now);
     pump();
 }
 
@@ -314,6 +321,21 @@ void SessionDriver::end_idle_sockets(TimePoint now) {
     for (const auto& socket : idle) {
         ops::log_info(settings_.component, "{}: connection {} reset, it has been idle for too long",
                       settings_.name, label(socket->stream()));
+        socket->abort();
+    }
+}
+
+void SessionDriver::end_vanished_sockets(TimePoint now) {
+    const auto limit = settings_.unacknowledged;
+    next_vanished_check_ = sockets_.empty() ? TimePoint::max() : now + VanishedPeer::period(limit);
+    std::vector<std::shared_ptr<BridgedSocket>> vanished;
+    for (const auto& [_, socket] : sockets_) {
+        if (socket->has_vanished(now, limit)) vanished.push_back(socket);
+    }
+    for (const auto& socket : vanished) {
+        ops::log_warn(settings_.component,
+                      "{}: connection {} reset, its peer has acknowledged nothing for {} s",
+                      settings_.name, label(socket->stream()), limit.count());
         socket->abort();
     }
 }

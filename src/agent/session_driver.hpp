@@ -7,7 +7,7 @@
 
 #include "agent/bridged_socket.hpp"
 #include "agent/channel_registry.hpp"
-#include "agent/place.hpp"
+#include "agent/quota.hpp"
 #include "agent/session_link.hpp"
 #include "agent/session_metrics.hpp"
 #include "session/session.hpp"
@@ -26,6 +26,7 @@ public:
         std::string name;                         ///< for log lines: the mapping or the entity
         const char* component = "session";        ///< for log lines
         std::chrono::seconds connection_idle{0};  ///< 0: never
+        std::chrono::seconds unacknowledged{0};   ///< 0: never (VanishedPeer)
     };
 
     SessionDriver(const net::asio::any_io_executor& executor, Settings settings,
@@ -64,9 +65,9 @@ protected:
     /// @param core  outlives the driver's work, which on_over() ends.
     void use(session::Session& core);
     /// Takes a channel's WebSocket. @param ticket  kept for as long as the link lives.
-    void add_link(net::WebSocket websocket, session::ChannelId channel, Place place = {});
+    void add_link(net::WebSocket websocket, session::ChannelId channel, Quota::Ticket ticket = {});
     /// Bridges a connected socket and a stream from now on.
-    void add_socket(session::StreamId stream, net::Stream socket, Place place);
+    void add_socket(session::StreamId stream, net::Stream socket, Quota::Ticket ticket);
     /// Ends the session, and tells the peer.
     void end(session::errc code);
     [[nodiscard]] bool is_over() const { return over_; }
@@ -104,6 +105,8 @@ private:
     void arm_timer();
     void on_timer();
     void end_idle_sockets(TimePoint now);
+    void end_vanished_sockets(TimePoint now);
+    [[nodiscard]] TimePoint next_check() const;
     void finish_if_over();
 
     net::asio::any_io_executor executor_;
@@ -117,6 +120,7 @@ private:
     net::asio::steady_timer timer_;
     TimePoint armed_for_ = TimePoint::max();
     TimePoint next_idle_check_ = TimePoint::max();
+    TimePoint next_vanished_check_ = TimePoint::max();
     TimePoint alone_since_;              // when the last channel was lost
     std::uint64_t requeued_before_ = 0;  // when there was last a channel
     TimePoint flushed_at_{};             // long ago

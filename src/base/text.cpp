@@ -94,6 +94,17 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
+std::string_view without_byte_order_mark(std::string_view text) {
+    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+    return text;
+}
+
+bool is_utf16(std::string_view text) {
+    if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) return true;
+    // ASCII in UTF-16: one byte of each pair is zero.
+    return text.size() >= 2 && (text[0] == '\0') != (text[1] == '\0');
+}
+
 std::optional<long long> parse_int(std::string_view text) {
     long long value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);

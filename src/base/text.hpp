@@ -26,6 +26,16 @@ namespace hpb {
 /// True if `text` is well-formed UTF-8 (RFC 3629): no surrogates, no overlong forms.
 [[nodiscard]] bool is_utf8(std::string_view text);
 
+/// @return `text` without a UTF-8 byte order mark, which editors of other systems put first.
+[[nodiscard]] std::string_view without_byte_order_mark(std::string_view text);
+
+/// True if `text` looks like UTF-16 (or UTF-32), with or without a byte order mark.
+[[nodiscard]] bool is_utf16(std::string_view text);
+
+/// What to do with a file of which is_utf16() is true.
+inline constexpr std::string_view kUtf16Remedy =
+    "save it as UTF-8, or convert it by 'iconv -f UTF-16 -t UTF-8'";
+
 /// Whole-string decimal parse. @return nullopt for anything else, overflow included.
 [[nodiscard]] std::optional<long long> parse_int(std::string_view text);
 

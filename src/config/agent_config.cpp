@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 
+#include "config/dotnet_values.hpp"
 #include "config/exposure.hpp"
 #include "config/relay_access.hpp"
 #include "config/session_config.hpp"
@@ -17,7 +18,6 @@ namespace {
 constexpr std::string_view kMappings = "PortBridge:PortMappings";
 constexpr std::string_view kEntities = "PortBridge:EntityPaths";
 constexpr std::string_view kTargets = "PortBridge:Targets";
-constexpr std::string_view kReopen = "PortBridge:ReopenAfterTargetClose";
 constexpr int kMaxChannelCount = 64;
 constexpr long long kMaxInt32 = std::numeric_limits<std::int32_t>::max();
 constexpr long long kMinInt32 = std::numeric_limits<std::int32_t>::min();
@@ -46,20 +46,36 @@ void read_bind_address(SettingReader& reader, const std::string& section, Client
     if (address.starts_with('[') && address.ends_with(']')) {
         address = address.substr(1, address.size() - 2);
     }
-    if (!parse_ip(address)) {
-        reader.error(*bind, fmt::format("'{}' is no IP address", printable(address, 80)),
+    const auto ip = parse_dotnet_ip(address);
+    if (!ip) {
+        reader.error(*bind, fmt::format("'{}' is not a valid IP address", printable(address, 80)),
                      "write an address of this host, 0.0.0.0 or :: for all, or localhost");
         return;
     }
-    mapping.bind_address = address;
+    mapping.bind_address = parse_ip(address) ? std::string(address) : ipv4_text(*ip);
+    if (is_surprising_ip(address)) {
+        reader.warning(*bind,
+                       fmt::format("'{}' is {} to .NET and here", printable(address, 80),
+                                   mapping.bind_address),
+                       "write that");
+    }
 }
 
 void read_accept_from(SettingReader& reader, const std::string& section, ClientMapping& mapping) {
     const std::string path = below(section, "AcceptFromIpAddresses");
     const auto items = reader.list(path);
     for (const Setting* item : items) {
+        const bool counts = !mapping.accept_from.admits_everybody();
         const auto added = mapping.accept_from.add(item->value);
-        if (!added) {
+        if (!counts) {
+            // The existing bridge reads no further, so what comes now may be anything.
+            if (!added) {
+                reader.warning(*item, added.error().message() + ", and has no effect after *",
+                               "remove it");
+            }
+        } else if (added) {
+            if (!added->empty()) reader.warning(*item, *added, "");
+        } else {
             reader.error(*item, added.error().message(),
                          "write *, an IP address, first-last or address/prefix");
         }
@@ -71,11 +87,22 @@ void read_accept_from(SettingReader& reader, const std::string& section, ClientM
     }
 }
 
+/// The existing bridge sets no limit.
+int read_channel_count(SettingReader& reader, const std::string& path) {
+    const Setting* setting = reader.find(path);
+    const auto count = parse_dotnet_int(setting == nullptr ? "" : setting->value);
+    if (!count || *count <= kMaxChannelCount)
+        return static_cast<int>(reader.integer(path, 1, 1, kMaxChannelCount));
+    reader.warning(*setting, fmt::format("{} channels are too many", *count),
+                   fmt::format("{} are used, which is the limit", kMaxChannelCount));
+    return kMaxChannelCount;
+}
+
 void read_mapping(SettingReader& reader, const std::string& name, const std::string& default_entity,
                   ClientOptions& options) {
     const std::string section = below(kMappings, name);
     ClientMapping mapping;
-    const auto port = parse_int(name);
+    const auto port = parse_dotnet_int(name);
     if (!port || *port < 1 || *port > 65535) {
         reader.missing(section, "the key of a mapping is its local port",
                        "write a number from 1 to 65535");
@@ -94,8 +121,7 @@ void read_mapping(SettingReader& reader, const std::string& name, const std::str
         reader.integer(below(section, "RemoteConfigurationKey"), 0, kMinInt32, kMaxInt32));
     read_bind_address(reader, section, mapping);
     read_accept_from(reader, section, mapping);
-    mapping.relay_channel_count = static_cast<int>(
-        reader.integer(below(section, "RelayChannelCount"), 1, 1, kMaxChannelCount));
+    mapping.relay_channel_count = read_channel_count(reader, below(section, "RelayChannelCount"));
     mapping.relay_connection_ttl =
         reader.seconds(below(section, "RelayConnectionTtlSeconds"), mapping.relay_connection_ttl,
                        kMinInt32, kMaxInt32);
@@ -130,9 +156,9 @@ void check_mappings_differ(const ClientOptions& options, Diagnostics& diagnostic
 /// A target's value below PortBridge:Targets, added to `entity` under the key `name`.
 void add_target(SettingReader& reader, const Setting& setting, std::string_view name,
                 ServiceEntity& entity) {
-    const auto key = parse_int(name);
+    const auto key = parse_dotnet_int(name);
     if (!key || *key < kMinInt32 || *key > kMaxInt32) {
-        reader.error(setting, "its key is no number", "use the client's RemoteConfigurationKey");
+        reader.error(setting, "its key is not a number", "use the client's RemoteConfigurationKey");
         return;
     }
     auto target = hc::parse_target(trim(setting.value), entity.path);
@@ -229,7 +255,7 @@ ClientOptions read_client_options(const LayeredSource& source, const SourceInput
                                   const ClientFlags& flags, Diagnostics& diagnostics) {
     SettingReader reader(source, diagnostics);
     ClientOptions options;
-    RelayAccessResult relay = read_relay_access(reader, inputs);
+    RelayAccessResult relay = read_relay_access(reader, inputs, AccessRole::sender);
     options.relay = std::move(relay.access);
     warn_of_exposure(source, options.relay, diagnostics);
     options.session = read_session_options(reader);
@@ -238,7 +264,11 @@ ClientOptions read_client_options(const LayeredSource& source, const SourceInput
     options.channels_under_load = reader.count("PortBridge:ChannelsUnderLoad",
                                                options.channels_under_load, 1, kMaxChannelCount);
     const auto ports = source.children(kMappings);
-    for (const auto& port : ports) read_mapping(reader, port, relay.entity_path, options);
+    for (const auto& port : ports) {
+        // A value in place of the section has been reported (known_keys.hpp).
+        if (reader.find(below(kMappings, port)) == nullptr)
+            read_mapping(reader, port, relay.entity_path, options);
+    }
     append_mapping_flags(flags, options, diagnostics);
     if (ports.empty() && flags.mappings.empty()) {
         reader.missing(kMappings, "there is no port to listen on",
@@ -251,6 +281,8 @@ ClientOptions read_client_options(const LayeredSource& source, const SourceInput
                                                     options.half_close_linger, 0, kMaxLinger);
     options.connection_idle =
         reader.seconds("PortBridge:ConnectionIdleSeconds", options.connection_idle, 0, kMaxSeconds);
+    options.unacknowledged =
+        reader.seconds("PortBridge:UnacknowledgedSeconds", options.unacknowledged, 0, kMaxSeconds);
     options.max_connections =
         reader.count("PortBridge:MaxConnections", options.max_connections, 1, 1'000'000);
     return options;
@@ -260,7 +292,7 @@ ServiceOptions read_service_options(const LayeredSource& source, const SourceInp
                                     const ServiceFlags& flags, Diagnostics& diagnostics) {
     SettingReader reader(source, diagnostics);
     ServiceOptions options;
-    RelayAccessResult relay = read_relay_access(reader, inputs);
+    RelayAccessResult relay = read_relay_access(reader, inputs, AccessRole::other);
     options.relay = std::move(relay.access);
     warn_of_exposure(source, options.relay, diagnostics);
     options.session = read_session_options(reader);
@@ -285,8 +317,10 @@ ServiceOptions read_service_options(const LayeredSource& source, const SourceInp
         reader.seconds("PortBridge:ChannelIdleSeconds", options.channel_idle, 1, kMaxSeconds);
     options.connection_idle =
         reader.seconds("PortBridge:ConnectionIdleSeconds", options.connection_idle, 0, kMaxSeconds);
-    if (reader.find(kReopen) != nullptr)
-        options.reopen_after_target_close = reader.boolean(kReopen, false);
+    options.unacknowledged =
+        reader.seconds("PortBridge:UnacknowledgedSeconds", options.unacknowledged, 0, kMaxSeconds);
+    options.reopen_after_target_close =
+        reader.boolean("PortBridge:ReopenAfterTargetClose", options.reopen_after_target_close);
     options.connect_timeout =
         reader.seconds("PortBridge:ConnectTimeoutSeconds", options.connect_timeout, 1, 3600);
     options.max_connections =

@@ -23,12 +23,13 @@ struct ProxyOptions {
 /// Section PortBridge:ServiceNamespace: how to reach and convince the relay.
 struct RelayAccess {
     hc::RelayAddress address;
-    std::string key_name;   ///< AccessRuleName
-    std::string key;        ///< AccessRuleKey, or read from AccessRuleKeyFile; secret
-    std::string signature;  ///< a ready-made token instead of the two above; secret
-    std::string ca_file;    ///< CaFile: trusted instead of the system store; "": system store
-    std::string ca_pem;     ///< the same as PEM text instead of a file; "": see ca_file
-    ProxyOptions proxy;     ///< already chosen: configuration, then HTTPS_PROXY and NO_PROXY
+    std::string key_name;    ///< AccessRuleName
+    std::string key;         ///< AccessRuleKey, or read from AccessRuleKeyFile; secret
+    std::string signature;   ///< a ready-made token instead of the two above; secret
+    bool anonymous = false;  ///< NoAuthentication: a sender without any of the three
+    std::string ca_file;     ///< CaFile: trusted instead of the system store; "": system store
+    std::string ca_pem;      ///< the same as PEM text instead of a file; "": see ca_file
+    ProxyOptions proxy;      ///< already chosen: configuration, then HTTPS_PROXY and NO_PROXY
 };
 
 /// One entry of PortBridge:PortMappings, or one -L.
@@ -76,6 +77,8 @@ struct ClientOptions {
     /// How long an application that ended its sending direction is still given what arrives (v1
     /// cannot pass a half-close on): counted from the last byte that arrived.
     std::chrono::milliseconds half_close_linger{2000};
+    /// A peer that has acknowledged nothing for so long is given up; 0: never.
+    std::chrono::seconds unacknowledged{120};
     std::chrono::seconds connection_idle{
         0};  ///< 0: never; a connection without traffic is reset after it
     std::size_t max_connections =
@@ -102,12 +105,12 @@ struct ServiceOptions {
     std::chrono::milliseconds close_linger{1000};
     std::chrono::seconds channel_idle{
         300};  ///< a channel that has had no connection for this long is closed
+    /// A peer that has acknowledged nothing for so long is given up; 0: never.
+    std::chrono::seconds unacknowledged{120};
     std::chrono::seconds connection_idle{
         0};  ///< 0: never; a target without traffic is closed after it
-    /// What data that comes after a target's end does (v1): true dials the target again, false
-    /// never does; not set: after the end of an idle connection, for a client agent of the .NET
-    /// bridge.
-    std::optional<bool> reopen_after_target_close;
+    bool reopen_after_target_close =
+        false;  ///< the original's "resurrection", for HTTP keep-alive users
     std::chrono::seconds connect_timeout{10};
     std::size_t max_connections = 10000;  ///< target connections at once
     std::size_t max_channels = 10000;     ///< rendezvous at once

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "config/dotnet_values.hpp"
 
 namespace hpb::config {
 namespace {
@@ -98,12 +99,12 @@ std::optional<IpBytes> parse_ip(std::string_view text) {
     return bytes;
 }
 
-Result<void> AllowList::add(std::string_view item) {
+Result<std::string> AllowList::add(std::string_view item) {
     item = trim(item);
-    if (item.empty()) return {};
+    if (item.empty()) return std::string();
     if (item == "*") {
         everybody_ = true;
-        return {};
+        return std::string();
     }
     if (const auto slash = item.find('/'); slash != std::string_view::npos) {
         const auto address = parse_ip(item.substr(0, slash));
@@ -121,21 +122,37 @@ Result<void> AllowList::add(std::string_view item) {
             range.last[bit / 8] = static_cast<std::uint8_t>(range.last[bit / 8] | mask);
         }
         ranges_.push_back(range);
-        return {};
+        return std::string();
     }
-    const auto parts = split(item, '-');
+    return add_range(item);
+}
+
+/// As the existing bridge does: empty pieces around a '-' are nothing, and what ends before it
+/// begins matches nobody.
+Result<std::string> AllowList::add_range(std::string_view item) {
+    auto parts = split(item, '-');
+    for (auto& part : parts) part = trim(part);
+    std::erase_if(parts, [](std::string_view part) { return part.empty(); });
     if (parts.size() > 2) return bad_item(item, "has more than one '-'");
-    const auto first = parse_ip(trim(parts.front()));
-    const auto last = parse_ip(trim(parts.back()));
+    const auto first = parts.empty() ? std::nullopt : parse_dotnet_ip(parts.front());
+    const auto last = parts.empty() ? std::nullopt : parse_dotnet_ip(parts.back());
     if (!first || !last) {
         return bad_item(item, "is not *, an IP address, first-last or address/prefix");
     }
     if (is_ipv4_mapped(*first) != is_ipv4_mapped(*last)) {
         return bad_item(item, "mixes IPv4 and IPv6");
     }
-    if (*last < *first) return bad_item(item, "ends before it begins");
+    if (*last < *first) {
+        return fmt::format("'{}' ends before it begins, so it admits nobody; swap the two",
+                           printable(item, 80));
+    }
     ranges_.push_back({*first, *last});
-    return {};
+    for (const auto part : parts) {
+        if (!is_surprising_ip(part)) continue;
+        const std::string meant = ipv4_text(*parse_dotnet_ip(part));
+        return fmt::format("'{}' is {} to .NET and here; write that", printable(part, 80), meant);
+    }
+    return std::string();
 }
 
 bool AllowList::admits(const IpBytes& address) const {

@@ -21,10 +21,13 @@ using IpBytes = std::array<std::uint8_t, 16>;
 class AllowList {
 public:
     /// Adds one item: `*`, an address, `first-last` or `address/prefix`. Blank items are nothing.
-    /// @return an error that says what is wrong with the item.
-    [[nodiscard]] Result<void> add(std::string_view item);
+    /// Addresses are read as .NET reads them (parse_dotnet_ip).
+    /// @return "", or a warning about an item that does not mean what it seems to; an error that
+    /// says what is wrong with the item.
+    [[nodiscard]] Result<std::string> add(std::string_view item);
 
     [[nodiscard]] bool admits(const IpBytes& address) const;
+    [[nodiscard]] bool admits_everybody() const { return everybody_; }
     [[nodiscard]] bool admits_nobody() const { return !everybody_ && ranges_.empty(); }
 
 private:
@@ -32,6 +35,8 @@ private:
         IpBytes first;
         IpBytes last;
     };
+    [[nodiscard]] Result<std::string> add_range(std::string_view item);
+
     bool everybody_ = false;
     std::vector<Range> ranges_;
 };

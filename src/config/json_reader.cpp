@@ -219,10 +219,8 @@ JsonFile read_json_file(std::string_view text) {
     if (text.size() > kMaxFileSize) {
         return refused(fmt::format("the file is larger than {} MiB", kMaxFileSize >> 20));
     }
-    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-    if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) {
-        return refused("the file is UTF-16; save it as UTF-8");
-    }
+    text = without_byte_order_mark(text);
+    if (is_utf16(text)) return refused(fmt::format("the file is UTF-16; {}", kUtf16Remedy));
     if (trim(text).empty()) return refused("the file is empty; {} is the shortest good file");
 
     json::parse_options options;

@@ -72,14 +72,34 @@ void read_address(SettingReader& reader, const ParsedConnectionString& connectio
     }
 }
 
+/// True for a sender without a token: NoAuthentication, unless a higher layer has credentials.
+bool is_anonymous(SettingReader& reader, AccessRole role, int credentials_layer) {
+    const std::string path = key_of("NoAuthentication");
+    if (!reader.boolean(path, false)) return false;
+    const Setting& setting = *reader.find(path);
+    if (role != AccessRole::sender) {
+        reader.warning(setting, "it has no effect here: only the client agent can do without a key",
+                       "");
+        return false;
+    }
+    if (credentials_layer > setting.layer) return false;
+    if (credentials_layer == setting.layer) {
+        reader.warning(setting, "the access rule beside it is not used", "remove one of the two");
+    }
+    return true;
+}
+
 void read_credentials(SettingReader& reader, const ParsedConnectionString& connection,
-                      RelayAccess& access) {
+                      AccessRole role, RelayAccess& access) {
     const Setting* name = reader.find(key_of("AccessRuleName"));
     const Setting* key = reader.find(key_of("AccessRuleKey"));
     const Setting* file = reader.find(key_of("AccessRuleKeyFile"));
     const int explicit_layer = std::max({layer_of(name), layer_of(key), layer_of(file)});
     const hc::ConnectionString& string = connection.value;
     const bool string_has_any = !string.key_name.empty() || !string.signature.empty();
+    const int string_layer = string_has_any ? layer_of(connection.setting) : 0;
+    access.anonymous = is_anonymous(reader, role, std::max(explicit_layer, string_layer));
+    if (access.anonymous) return;
     if (string_has_any && layer_of(connection.setting) > explicit_layer) {
         access.key_name = string.key_name;
         access.key = string.key;
@@ -104,7 +124,8 @@ void read_credentials(SettingReader& reader, const ParsedConnectionString& conne
     if (connection.setting == nullptr && reader.find(key_of("ConnectionString")) != nullptr) return;
     if (access.key_name.empty()) {
         reader.missing(key_of("AccessRuleName"), "the access rule's name is missing",
-                       "set it, or use --rule or -x");
+                       "set it, or use --rule or -x; a client agent can do without by --no-auth "
+                       "(NoAuthentication), where the hybrid connection allows that");
     }
     if (access.key.empty()) {
         reader.missing(key_of("AccessRuleKey"), "the access rule's key is missing",
@@ -118,11 +139,12 @@ void read_credentials(SettingReader& reader, const ParsedConnectionString& conne
 
 }  // namespace
 
-RelayAccessResult read_relay_access(SettingReader& reader, const SourceInputs& inputs) {
+RelayAccessResult read_relay_access(SettingReader& reader, const SourceInputs& inputs,
+                                    AccessRole role) {
     RelayAccessResult result;
     const ParsedConnectionString connection = read_connection_string(reader);
     read_address(reader, connection, result.access.address);
-    read_credentials(reader, connection, result.access);
+    read_credentials(reader, connection, role, result.access);
     result.entity_path = connection.value.entity_path;
     result.access.ca_file = reader.readable_file(key_of("CaFile"));
     if (!result.access.address.host.empty()) {

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "config/dotnet_values.hpp"
+
 namespace hpb::config {
 namespace {
 
@@ -42,13 +44,17 @@ SecretFile read_secret_file(const std::filesystem::path& path) {
     }
     const int read_error = n < 0 ? errno : 0;
     ::close(descriptor);
-    result.content = trim(std::string_view(text).substr(0, size));
+    const std::string_view content =
+        without_byte_order_mark(std::string_view(text).substr(0, size));
+    result.content = trim(content);
     if (read_error != 0) {
         result.error =
             fmt::format("{} can't be read: {}", path.string(), std::strerror(read_error));
+    } else if (is_utf16(content)) {
+        result.error = fmt::format("{} is UTF-16; {}", path.string(), kUtf16Remedy);
     } else if (result.content.empty()) {
         result.error = fmt::format("{} is empty", path.string());
-    } else if (result.content.find('\n') != std::string::npos) {
+    } else if (result.content.find_first_of("\r\n") != std::string::npos) {
         result.error = fmt::format(
             "{} has more than one line; it has to hold the key and nothing else", path.string());
     }
@@ -83,7 +89,7 @@ long long SettingReader::integer(std::string_view path, long long fallback, long
                                  long long max) {
     const Setting* setting = find(path);
     if (setting == nullptr) return fallback;
-    const auto value = parse_int(trim(setting->value));
+    const auto value = parse_dotnet_int(setting->value);
     if (!value) {
         error(*setting, "is not a whole number", fmt::format("write one from {} to {}", min, max));
         return fallback;

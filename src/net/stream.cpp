@@ -53,6 +53,15 @@ void set_connection_options(int fd) {
     set_int_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
+tcp_info info_of(const tcp::socket& socket) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    // native_handle() is not const, though asking for it changes nothing.
+    const int fd = const_cast<tcp::socket&>(socket).native_handle();
+    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
+    return info;
+}
+
 }  // namespace
 
 Stream::Stream(tcp::socket socket) : socket_(std::move(socket)) {}
@@ -64,6 +73,11 @@ void Stream::set_options() {
 
 void Stream::set_options(tcp::acceptor& acceptor) {
     set_connection_options(acceptor.native_handle());
+}
+
+void Stream::defer_accept(tcp::acceptor& acceptor) {
+    constexpr int kSeconds = 1;
+    set_int_option(acceptor.native_handle(), IPPROTO_TCP, TCP_DEFER_ACCEPT, kSeconds);
 }
 
 void Stream::spread_keep_alive() {
@@ -100,14 +114,14 @@ Error Stream::fail(Error error) {
     return *failure_;
 }
 
-awaitable<Result<void>> Stream::handshake(SslPtr ssl) {
+awaitable<Result<void>> Stream::handshake(SslPtr ssl, HandshakePace* pace) {
     ssl_ = std::move(ssl);
-    auto done = co_await shake_hands();
+    auto done = co_await shake_hands(pace);
     if (!done) co_return fail(done.error());
     co_return done;
 }
 
-awaitable<Result<void>> Stream::shake_hands() {
+awaitable<Result<void>> Stream::shake_hands(HandshakePace* pace) {
     if (!ssl_) co_return Error(asio::error::no_memory, "OpenSSL cannot make a TLS connection");
     // OpenSSL reads without flags.
     error_code unusable;
@@ -118,10 +132,15 @@ awaitable<Result<void>> Stream::shake_hands() {
     // OpenSSL is not to read beyond the handshake.
     SSL_set_read_ahead(ssl_.get(), 0);
     for (;;) {
+        if (pace != nullptr) {
+            const bool admitted = co_await pace->begin_step();
+            if (!admitted) co_return Error(asio::error::operation_aborted);
+        }
         ERR_clear_error();
         errno = 0;
         const int result = SSL_do_handshake(ssl_.get());
         const Error error = result == 1 ? Error() : ssl_error(result);
+        if (pace != nullptr) pace->end_step();
         // What was made goes out in any case: it may be the alert that tells the peer why.
         const auto flushed = co_await flush_records();
         if (result == 1) {
@@ -307,12 +326,13 @@ awaitable<void> Stream::close_gracefully(std::chrono::milliseconds limit) {
 }
 
 std::chrono::milliseconds Stream::since_last_acknowledgement() const {
-    tcp_info info{};
-    socklen_t size = sizeof info;
-    // native_handle() is not const, though asking for it changes nothing.
-    const int fd = const_cast<tcp::socket&>(socket_).native_handle();
-    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
-    return std::chrono::milliseconds(info.tcpi_last_ack_recv);
+    return std::chrono::milliseconds(info_of(socket_).tcpi_last_ack_recv);
+}
+
+bool Stream::is_unacknowledged() const {
+    const tcp_info info = info_of(socket_);
+    // A peer that does not read answers each probe of its window, so that one is under way at most.
+    return (info.tcpi_unacked > 0 && info.tcpi_retransmits > 0) || info.tcpi_probes > 1;
 }
 
 tcp::endpoint Stream::remote_endpoint() const {

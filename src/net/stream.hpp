@@ -16,6 +16,16 @@ struct SslFree {
 };
 using SslPtr = std::unique_ptr<SSL, SslFree>;
 
+/// Says when a handshake may use the processor: making keys and signatures is the most that a
+/// stranger can ask for.
+class HandshakePace {
+public:
+    virtual ~HandshakePace() = default;
+    /// Waits for a turn. @return false: there is none, give up.
+    [[nodiscard]] virtual awaitable<bool> begin_step() = 0;
+    virtual void end_step() = 0;
+};
+
 /// A TCP connection, plain or under TLS. One reader and one writer at a time; both may be the same
 /// coroutine. TLS 1.3 records are sealed and opened here (TlsRecords); OpenSSL makes the handshake,
 /// and stays for what is older (TlsBatch). An idle connection holds no record buffers.
@@ -34,7 +44,8 @@ public:
     /// Runs the TLS handshake that `ssl` is prepared for. Bounded in time by the caller (Deadline).
     /// A failure of TLS, here and later, is final: nothing is read or written after it.
     /// @param ssl  null, where OpenSSL could not make one, is such a failure.
-    [[nodiscard]] awaitable<Result<void>> handshake(SslPtr ssl);
+    /// @param pace  asked before each step; null: none.
+    [[nodiscard]] awaitable<Result<void>> handshake(SslPtr ssl, HandshakePace* pace = nullptr);
 
     /// After a handshake that failed: back to plain TCP, to answer a peer that speaks no TLS.
     /// Nothing that is for TLS may be written then.
@@ -75,6 +86,10 @@ public:
     /// The same for a listening socket: what it accepts inherits them. Saves five system calls for
     /// each connection; spread_keep_alive() is left to each.
     static void set_options(tcp::acceptor& acceptor);
+    /// A connection is accepted when its first bytes have come, or after a second or two without:
+    /// one that says nothing costs the kernel a few bytes meanwhile. Only where clients speak
+    /// first.
+    static void defer_accept(tcp::acceptor& acceptor);
     /// Connections that were opened together do not send their probes together: a hundred thousand
     /// at once would overrun a queue somewhere, and end those whose probes were lost.
     void spread_keep_alive();
@@ -86,6 +101,9 @@ public:
     /// Time since the other end's kernel last acknowledged anything: a peer that does not read
     /// still acknowledges, a dead one does not. 0 if the system does not say.
     [[nodiscard]] std::chrono::milliseconds since_last_acknowledgement() const;
+    /// True if something that was sent, or asked, has to be repeated as the peer's TCP says
+    /// nothing.
+    [[nodiscard]] bool is_unacknowledged() const;
 
     [[nodiscard]] bool secure() const { return ssl_ != nullptr || records_ != nullptr; }
     /// For the reason of a handshake's failure; null otherwise, as a rule.
@@ -115,7 +133,7 @@ private:
     [[nodiscard]] Error ssl_error(int result);
     /// Makes `error` what every later operation ends with, unless there was one before.
     Error fail(Error error);
-    [[nodiscard]] awaitable<Result<void>> shake_hands();
+    [[nodiscard]] awaitable<Result<void>> shake_hands(HandshakePace* pace);
     [[nodiscard]] awaitable<Result<void>> wait(Want want);
     void leave_handshake();
     [[nodiscard]] awaitable<Result<void>> flush_records();

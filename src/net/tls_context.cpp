@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/error_category.hpp"
+#include "base/text.hpp"
 #include "net/tls_failure.hpp"
 #include "net/tls_records.hpp"
 
@@ -56,7 +57,8 @@ Result<std::string> read_pem(const std::string& path) {
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(in.gcount()));
     if (text.size() > kMaxPemSize) return file_error(path + ": is too large for a PEM file");
-    return text;
+    if (is_utf16(text)) return file_error(path + ": is UTF-16; " + std::string(kUtf16Remedy));
+    return std::string(without_byte_order_mark(text));
 }
 
 BioPtr memory_bio(const std::string& text) {

@@ -6,6 +6,7 @@
 #include "hc/runtime_info.hpp"
 #include "hc/tracking_id.hpp"
 #include "net/slab.hpp"
+#include "net/source.hpp"
 #include "net/tls_failure.hpp"
 #include "net/websocket.hpp"
 #include "ops/log.hpp"
@@ -21,8 +22,6 @@ constexpr std::chrono::seconds kResponseLimit{10};
 constexpr std::chrono::seconds kLingerAfterRefusal{2};
 /// docs/protocol.md, "Keep-alive of a control channel".
 constexpr const char* kKeepAliveHeader = "Hpb-Keep-Alive";
-/// Refused listeners that are kept waiting at once; the others are refused without delay.
-constexpr std::size_t kMaxDelayedRefusals = 1000;
 
 std::string without_port(std::string_view host) {
     if (!host.empty() && host.front() == '[') {
@@ -42,13 +41,14 @@ bool is_plausible_host(std::string_view host) {
 
 }  // namespace
 
-Connection::Connection(RelayContext& context, HandshakeTable& handshakes, net::Stream stream,
+Connection::Connection(RelayContext& context, Handshakes& handshakes, net::Stream stream,
                        ConnectionTicket ticket, const net::tcp::endpoint& peer)
     : context_(context),
       handshakes_(handshakes),
       stream_(std::move(stream)),
       ticket_(std::move(ticket)),
-      peer_(peer) {}
+      peer_(peer),
+      source_(net::source_key(peer.address())) {}
 
 net::awaitable<void> Connection::serve(std::shared_ptr<Connection> self) {
     self->stream_.set_options();
@@ -58,16 +58,16 @@ net::awaitable<void> Connection::serve(std::shared_ptr<Connection> self) {
 
 /// TLS and the head within handshake_timeout. @return false if the connection is done.
 net::awaitable<bool> Connection::read_request() {
-    const HandshakeTable::Entry entry(handshakes_, stream_);
+    HandshakeTable::Entry entry(handshakes_.table, stream_, source_);
     const net::Deadline deadline(stream_, context_.options.handshake_timeout);
     if (context_.tls) {
-        net::SslPtr ssl = context_.tls->make();
-        const auto secured = co_await stream_.handshake(std::move(ssl));
+        const auto secured = co_await secure(entry);
         if (!secured) {
             tell_failed_handshake(secured.error(), entry.evicted(), deadline.expired());
             if (net::is_plain_http(secured.error())) co_await answer_plain_http();
             co_return false;
         }
+        entry.on_secured();
     }
     const bool complete = co_await read_head();
     if (!complete && (entry.evicted() || deadline.expired())) {
@@ -76,7 +76,17 @@ net::awaitable<bool> Connection::read_request() {
     co_return complete;
 }
 
+net::awaitable<Result<void>> Connection::secure(HandshakeTable::Entry& entry) {
+    // Whoever connects and says nothing has nothing made for it.
+    const auto begun = co_await stream_.wait_readable();
+    if (!begun) co_return begun.error();
+    HandshakeTurns::Pace pace(handshakes_.turns, entry);
+    net::SslPtr ssl = context_.tls->make();
+    co_return co_await stream_.handshake(std::move(ssl), &pace);
+}
+
 void Connection::tell_failed_handshake(const Error& error, bool evicted, bool late) {
+    if (evicted) ++context_.log->counters().evicted_handshakes;
     // Whoever connects and leaves without a word is a health check or a scan.
     if (!evicted && !late && error.code() == net::asio::error::eof) {
         ops::log_debug("relay", "{} left without a handshake", peer_text(peer_));
@@ -351,10 +361,10 @@ net::awaitable<void> Connection::refuse(Refusal refusal) {
 }
 
 net::awaitable<void> Connection::refuse_listener(Refusal refusal) {
-    if (context_.delayed_refusals < kMaxDelayedRefusals) {
-        ++context_.delayed_refusals;
-        co_await net::sleep_for(context_.options.refusal_delay);
-        --context_.delayed_refusals;
+    {
+        const auto share = context_.delayed_refusals->child(source_, net::Share::kSourceFactor);
+        const auto delayed = share->try_take();
+        if (delayed) co_await net::sleep_for(context_.options.refusal_delay);
     }
     co_await refuse(std::move(refusal));
 }

@@ -8,6 +8,7 @@
 #include "http/message.hpp"
 #include "net/stream.hpp"
 #include "relay/connection_limits.hpp"
+#include "relay/handshake_turns.hpp"
 #include "relay/refusal.hpp"
 #include "relay/relay_context.hpp"
 #include "relay/request_token.hpp"
@@ -19,9 +20,17 @@ namespace hpb::relay {
 /// on one thread.
 class Connection {
 public:
+    /// What the connections of a thread share while they are new.
+    struct Handshakes {
+        Handshakes(const net::asio::any_io_executor& executor, std::size_t limit)
+            : table(limit), turns(executor) {}
+        HandshakeTable table;
+        HandshakeTurns turns;
+    };
+
     /// @param handshakes  of the connection's thread. @param peer  as accept() named it: the
     /// socket of a peer that has gone does not know any more.
-    Connection(RelayContext& context, HandshakeTable& handshakes, net::Stream stream,
+    Connection(RelayContext& context, Handshakes& handshakes, net::Stream stream,
                ConnectionTicket ticket, const net::tcp::endpoint& peer);
 
     [[nodiscard]] static net::awaitable<void> serve(std::shared_ptr<Connection> self);
@@ -46,6 +55,10 @@ public:
     [[nodiscard]] Request& request() { return request_; }
     [[nodiscard]] net::Stream& stream() { return stream_; }
     [[nodiscard]] ConnectionTicket take_ticket() { return std::move(ticket_); }
+    /// From here on it counts as somebody else's.
+    void set_ticket(ConnectionTicket ticket) { ticket_ = std::move(ticket); }
+    /// net::source_key() of the peer.
+    [[nodiscard]] const std::string& source() const { return source_; }
     [[nodiscard]] const net::tcp::endpoint& peer() const { return peer_; }
     /// Name of the rule of the token that check() saw last, for the log; "": no token.
     [[nodiscard]] const std::string& rule() const { return rule_; }
@@ -60,6 +73,7 @@ private:
     [[nodiscard]] net::awaitable<bool> read_request();
     /// In place of TLS: whoever sends HTTP here hears what the port speaks.
     [[nodiscard]] net::awaitable<void> answer_plain_http();
+    [[nodiscard]] net::awaitable<Result<void>> secure(HandshakeTable::Entry& entry);
     [[nodiscard]] net::awaitable<bool> read_head();
     void tell_failed_handshake(const Error& error, bool evicted, bool late);
     [[nodiscard]] std::string asked_for() const;
@@ -78,10 +92,11 @@ private:
     [[nodiscard]] net::awaitable<void> respond(std::string response);
 
     RelayContext& context_;
-    HandshakeTable& handshakes_;
+    Handshakes& handshakes_;
     net::Stream stream_;
     ConnectionTicket ticket_;
     const net::tcp::endpoint peer_;
+    const std::string source_;
     Request request_;
     std::string rule_;
 };

@@ -22,7 +22,9 @@ bool names(const std::vector<std::string>& ids, std::string_view id) {
 }  // namespace
 
 Registry::Registry(const config::RelayOptions& options)
-    : options_(options), random_(std::random_device{}()) {
+    : options_(options),
+      pending_share_(net::Share::root(options.max_pending_senders)),
+      random_(std::random_device{}()) {
     for (const auto& connection : options.hybrid_connections) {
         auto entity = std::make_shared<Entity>();
         entity->options = connection;
@@ -136,11 +138,15 @@ Checked<std::shared_ptr<ControlChannel>> Registry::pick_listener(const Entity& e
 }
 
 std::optional<std::string> Registry::add_pending(std::shared_ptr<PendingSender> sender,
-                                                 const ControlChannel& listener) {
+                                                 const ControlChannel& listener,
+                                                 const Entity& entity, const std::string& source) {
+    auto ticket = pending_share_->child(entity.options.path, net::Share::kEntityFactor)
+                      ->child(source, net::Share::kSourceFactor)
+                      ->try_take();
+    if (!ticket) return std::nullopt;
     std::string key = crypto::random_hex(kKeyBytes);
     const std::lock_guard lock(mutex_);
-    if (pending_.size() >= options_.max_pending_senders) return std::nullopt;
-    pending_.emplace(key, Pending{std::move(sender), &listener});
+    pending_.emplace(key, Pending{std::move(sender), &listener, std::move(ticket)});
     return key;
 }
 

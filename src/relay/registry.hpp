@@ -13,6 +13,7 @@
 
 #include "config/relay_options.hpp"
 #include "http/message.hpp"
+#include "net/share.hpp"
 #include "net/stream.hpp"
 #include "relay/access.hpp"
 
@@ -71,9 +72,12 @@ public:
     [[nodiscard]] Checked<std::shared_ptr<ControlChannel>> pick_listener(
         const Entity& entity, const Affinity& affinity, const Listeners& passed_over);
 
-    /// Makes `sender` known under a new one-time key. @return nullopt at max_pending_senders.
+    /// Makes `sender` known under a new one-time key. @param source  of the sender.
+    /// @return nullopt at max_pending_senders, or beyond the entity's or the source's share of it.
     [[nodiscard]] std::optional<std::string> add_pending(std::shared_ptr<PendingSender> sender,
-                                                         const ControlChannel& listener);
+                                                         const ControlChannel& listener,
+                                                         const Entity& entity,
+                                                         const std::string& source);
     [[nodiscard]] std::size_t pending_count() const;
     /// The sender with this key, which is used up by that; nullptr if there is none (any more).
     [[nodiscard]] std::shared_ptr<PendingSender> take_pending(std::string_view key);
@@ -85,10 +89,12 @@ private:
     struct Pending {
         std::shared_ptr<PendingSender> sender;
         const ControlChannel* listener;  // identity only
+        net::Share::Ticket ticket;
     };
 
     const config::RelayOptions& options_;
     std::map<std::string, std::shared_ptr<Entity>> entities_;  // by lower-case path; constant
+    const std::shared_ptr<net::Share> pending_share_;
     mutable std::mutex mutex_;
     std::map<std::string, Pending, std::less<>> pending_;
     std::minstd_rand random_;

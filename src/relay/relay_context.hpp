@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,12 +7,16 @@
 
 #include "config/relay_options.hpp"
 #include "net/executor_pool.hpp"
+#include "net/share.hpp"
 #include "net/tls_context.hpp"
 #include "relay/public_address.hpp"
 #include "relay/registry.hpp"
 #include "relay/relay_log.hpp"
 
 namespace hpb::relay {
+
+/// Refused listeners that are kept waiting at once; the others are refused without delay.
+inline constexpr std::size_t kMaxDelayedRefusals = 1000;
 
 /// What all connections of a relay share. Constant, thread-safe (registry) or atomic.
 struct RelayContext {
@@ -27,8 +30,8 @@ struct RelayContext {
     Registry registry;
     std::shared_ptr<RelayLog> log = std::make_shared<RelayLog>();
     std::vector<std::string> host_names;  ///< accepted in audiences; none: the received Host
-    std::atomic<std::size_t> connections{0};
-    std::atomic<std::size_t> delayed_refusals{0};
+    const std::shared_ptr<net::Share> connections;
+    const std::shared_ptr<net::Share> delayed_refusals;
 };
 
 }  // namespace hpb::relay

@@ -5,6 +5,7 @@
 
 #include "net/descriptors.hpp"
 #include "net/dial.hpp"
+#include "net/source.hpp"
 #include "relay/connection.hpp"
 #include "relay/control_channel.hpp"
 
@@ -32,7 +33,9 @@ RelayContext::RelayContext(net::ExecutorPool& p, const config::RelayOptions& o,
       tls(std::move(t)),
       public_address(o, tls.has_value()),
       registry(o),
-      host_names(o.host_names) {
+      host_names(o.host_names),
+      connections(net::Share::root(o.max_connections)),
+      delayed_refusals(net::Share::root(kMaxDelayedRefusals)) {
     if (!public_address.host().empty()) host_names.push_back(public_address.host());
 }
 
@@ -41,7 +44,8 @@ RelayServer::RelayServer(net::ExecutorPool& pool, const config::RelayOptions& op
     : context_(pool, options, std::move(tls)) {
     const std::size_t limit = std::max<std::size_t>(1, options.max_handshakes / pool.size());
     for (std::size_t i = 0; i < pool.size(); ++i) {
-        handshakes_.push_back(std::make_unique<HandshakeTable>(limit));
+        handshakes_.push_back(
+            std::make_unique<Connection::Handshakes>(pool.at(i).get_executor(), limit));
     }
 }
 
@@ -65,6 +69,7 @@ Result<std::vector<net::tcp::endpoint>> RelayServer::listen() {
         }
         if (!error) acceptor->bind(endpoint, error);
         if (!error) acceptor->listen(kBacklog, error);
+        if (!error) net::Stream::defer_accept(*acceptor);
         if (error) return Error(error, "cannot listen on " + name + ": " + error.message());
         bound.push_back(acceptor->local_endpoint(error));
         acceptors_.push_back(std::move(acceptor));
@@ -106,16 +111,20 @@ net::awaitable<void> RelayServer::accept_loop(std::shared_ptr<net::tcp::acceptor
 void RelayServer::admit(net::tcp::socket socket, const net::tcp::endpoint& peer,
                         std::size_t thread) {
     ++context_.log->counters().accepted;
-    if (context_.connections >= context_.options.max_connections) {
-        std::uint64_t suppressed = 0;
-        if (full_log_.admit(net::Clock::now(), suppressed)) {
+    const std::string source = net::source_key(peer.address());
+    const auto share = context_.connections->child(source, net::Share::kSourceFactor);
+    ConnectionTicket ticket = share->try_take();
+    if (!ticket) {
+        ++context_.log->counters().refused_connections;
+        if (const auto more = full_lines_.admit(source)) {
             ops::log_warn("relay",
-                          "refused a connection: MaxConnections ({}) reached ({} more since)",
-                          context_.options.max_connections, suppressed);
+                          "refused a connection from {}: it has {}, all have {}, MaxConnections is "
+                          "{}{}",
+                          peer_text(peer), share->held(), context_.connections->held(),
+                          context_.options.max_connections, *more);
         }
         return;
     }
-    ConnectionTicket ticket(context_.connections);
     auto connection = std::make_shared<Connection>(
         context_, *handshakes_[thread], net::Stream(std::move(socket)), std::move(ticket), peer);
     net::spawn(context_.pool.at(thread), Connection::serve(std::move(connection)));
@@ -124,16 +133,19 @@ void RelayServer::admit(net::tcp::socket socket, const net::tcp::endpoint& peer,
 void RelayServer::log_counters() {
     const auto& counters = context_.log->counters();
     std::size_t handshakes = 0;
-    for (const auto& table : handshakes_) handshakes += table->size();
+    for (const auto& table : handshakes_) handshakes += table->table.size();
     ops::log_info("relay",
                   "relay: connections={} handshakes={} listeners={} rendezvous={} "
                   "waiting_senders={} accepted={} failed_handshakes={} refused_tokens={} "
-                  "other_refusals={} rendezvous_total={}",
-                  context_.connections.load(), handshakes, context_.registry.all_listeners().size(),
-                  counters.rendezvous.load(), context_.registry.pending_count(),
-                  counters.accepted.load(), counters.failed_handshakes.load(),
-                  counters.refused_tokens.load(), counters.other_refusals.load(),
-                  counters.rendezvous_total.load());
+                  "other_refusals={} rendezvous_total={} evicted_handshakes={} "
+                  "refused_connections={} refused_senders={}",
+                  context_.connections->held(), handshakes,
+                  context_.registry.all_listeners().size(), counters.rendezvous.load(),
+                  context_.registry.pending_count(), counters.accepted.load(),
+                  counters.failed_handshakes.load(), counters.refused_tokens.load(),
+                  counters.other_refusals.load(), counters.rendezvous_total.load(),
+                  counters.evicted_handshakes.load(), counters.refused_connections.load(),
+                  counters.refused_senders.load());
 }
 
 void RelayServer::shut_down() {

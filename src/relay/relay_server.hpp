@@ -5,7 +5,7 @@
 
 #include "net/executor_pool.hpp"
 #include "ops/log.hpp"
-#include "relay/connection_limits.hpp"
+#include "relay/connection.hpp"
 #include "relay/relay_context.hpp"
 
 namespace hpb::relay {
@@ -31,16 +31,18 @@ public:
     void log_counters();
 
     /// TCP connections at the moment. Callable from any thread.
-    [[nodiscard]] std::size_t connections() const { return context_.connections; }
+    [[nodiscard]] std::size_t connections() const { return context_.connections->held(); }
 
 private:
     [[nodiscard]] net::awaitable<void> accept_loop(std::shared_ptr<net::tcp::acceptor> acceptor);
     void admit(net::tcp::socket socket, const net::tcp::endpoint& peer, std::size_t thread);
 
     RelayContext context_;
-    std::vector<std::unique_ptr<HandshakeTable>> handshakes_;  // one a thread, touched by it alone
+    std::vector<std::unique_ptr<Connection::Handshakes>>
+        handshakes_;  // one a thread, touched by it alone
     std::vector<std::shared_ptr<net::tcp::acceptor>> acceptors_;
     std::size_t next_thread_ = 0;
+    ops::LineGate full_lines_;
     ops::LogLimiter full_log_{std::chrono::seconds(10)};
 };
 

@@ -64,6 +64,10 @@ SenderRequest::SenderRequest(Connection& connection)
 net::awaitable<void> SenderRequest::run() {
     const auto entity = authorize();
     if (!entity) co_return co_await connection_.refuse(entity.error());
+    if (!take_places(**entity)) {
+        const Refusal refusal{503, "Too many connections are relayed for this sender"};
+        co_return co_await connection_.refuse(refusal);
+    }
     const auto& headers = connection_.request().head.headers;
     affinity_ = {id_list(headers.get(kAllowedListeners)),
                  id_list(headers.get(kDisallowedListeners))};
@@ -71,6 +75,7 @@ net::awaitable<void> SenderRequest::run() {
     if (!settled) co_return;
     if (!*settled) co_return co_await connection_.refuse(settled->error());
     RendezvousArrival arrival = std::move(settled->value());
+    arrival.ticket = std::move(listener_place_);
     co_await join(std::move(arrival));
 }
 
@@ -86,6 +91,22 @@ Checked<std::shared_ptr<Entity>> SenderRequest::authorize() {
     return match->entity;
 }
 
+// A sender pays for both connections of its rendezvous: what many senders want of one listener is
+// not the listener's doing.
+bool SenderRequest::take_places(const Entity& entity) {
+    const auto share = connection_.context()
+                           .connections->child("/" + entity.options.path, net::Share::kEntityFactor)
+                           ->child(connection_.source(), net::Share::kSourceFactor);
+    ConnectionTicket own = share->try_take();
+    listener_place_ = share->try_take();
+    if (own && listener_place_) {
+        connection_.set_ticket(std::move(own));
+        return true;
+    }
+    ++connection_.context().log->counters().refused_connections;
+    return false;
+}
+
 net::awaitable<SenderRequest::Settled> SenderRequest::find_listener(
     std::shared_ptr<Entity> entity) {
     const auto executor = connection_.stream().executor();
@@ -97,8 +118,11 @@ net::awaitable<SenderRequest::Settled> SenderRequest::find_listener(
         auto listener = registry.pick_listener(*entity, affinity_, passed_over);
         if (!listener) co_return Settled(listener.error());
         auto sender = std::make_shared<PendingSender>(executor);
-        const auto key = registry.add_pending(sender, **listener);
-        if (!key) co_return Settled(Refusal{503, "Too many senders wait for a listener"});
+        const auto key = registry.add_pending(sender, **listener, *entity, connection_.source());
+        if (!key) {
+            ++connection_.context().log->counters().refused_senders;
+            co_return Settled(Refusal{503, "Too many senders wait for a listener"});
+        }
         auto announcement = make_announcement(**listener, *key);
         if (!announcement) {
             (void)registry.take_pending(*key);

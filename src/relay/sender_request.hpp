@@ -38,6 +38,7 @@ private:
     using Settled = std::optional<Checked<RendezvousArrival>>;
 
     [[nodiscard]] Checked<std::shared_ptr<Entity>> authorize();
+    [[nodiscard]] bool take_places(const Entity& entity);
     [[nodiscard]] net::awaitable<Settled> find_listener(std::shared_ptr<Entity> entity);
     [[nodiscard]] net::awaitable<PendingSender::Outcome> wait_for(PendingSender& sender,
                                                                   Watch& watch);
@@ -52,6 +53,7 @@ private:
     const config::RelayOptions& options_;
     net::Clock::time_point deadline_;
     Affinity affinity_;
+    ConnectionTicket listener_place_;
     std::string listener_id_;  // of the one that accepted, for the log
 };
 

@@ -225,3 +225,61 @@ def test_arguments_of_other_sections_are_ignored_with_a_warning(bench):
     process.wait_ready()
     for name in ("Logging:LogLevel:Default", "environment", "Foo", "Logging:Console"):
         assert f"command line: {name}: not a key of hpb" in process.errors
+
+
+def anonymous_client(bench, relay, mapping, *more):
+    return bench.start("client", "client", "--relay", f"sb://{relay.host}:{relay.port}/", "--ca",
+                       bench.certificates.ca, "--no-auth", "-L", mapping, *more)
+
+
+def test_an_anonymous_sender(bench, echo):
+    """D9: a hybrid connection that requires no client authorization, and one that does."""
+    relay = bench.relay()
+    bench.service(relay, {5011: echo.address}, entity="open")
+    client = anonymous_client(bench, relay, "127.0.0.1:0/5011:open")
+    (address,) = client.wait_ready()
+    assert apps.exchange(address, b"x" * 100_000) == b"x" * 100_000
+    refused = anonymous_client(bench, relay, "127.0.0.1:0/5011:simple", "--log-level", "error")
+    assert refused.wait_exit(15) == 1
+    assert len(refused.errors.splitlines()) == 1, refused.errors
+    for part in ("simple", "MissingToken", "requires client authorization", "--rule", "--no-auth"):
+        assert part in refused.errors, part
+
+
+def test_an_anonymous_sender_by_a_file_before_any_listener(bench, echo):
+    """D9: the agent comes first, and the service agent after it."""
+    relay = bench.relay()
+    port = product.free_port()
+    config = bench.write_json("anonymous.json", {"PortBridge": {
+        "ServiceNamespace": {"ServiceNamespace": f"{relay.host}:{relay.port}", "CaFile": str(bench.certificates.ca),
+                             "NoAuthentication": True},
+        "PortMappings": {port: {"EntityPath": "open", "RemoteConfigurationKey": 5011, "BindToAddress": "127.0.0.1",
+                                "AcceptFromIpAddresses": ["*"]}}}})
+    bench.start("client", "client", "--config", config).wait_ready()
+    bench.service(relay, {5011: echo.address}, entity="open")
+    wait_until(lambda: apps.answers(("127.0.0.1", port)), 15, "an answer through the bridge")
+
+
+@pytest.mark.parametrize("wrap", [
+    lambda text: b"\xef\xbb\xbf" + text.encode(), lambda text: text.replace("\n", "\r\n").encode() + b" \r\n\r\n",
+    lambda text: b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()], ids=["mark", "CRLF", "both"])
+def test_files_as_editors_of_other_systems_write_them(bench, echo, wrap):
+    """F8: byte order marks and line ends in every file that is read."""
+    def write(name, text):
+        path = bench.directory / name
+        path.write_bytes(wrap(text))
+        path.chmod(0o600)
+        return path
+
+    certificate, key = (write(f"server.{n}", path.read_text()) for n, path in zip(("crt", "pem"), bench.certificates.server))
+    root_key = write("wrapped.key", product.ROOT_KEY + "\n")
+    ca = write("ca.pem", bench.certificates.ca.read_text())
+    options = bench.relay_options(Tls={"CertificateFile": str(certificate), "KeyFile": str(key)}, AccessRules=[
+        {"Name": "root", "KeyFile": str(root_key), "Rights": ["Manage", "Listen", "Send"]}])
+    relay = bench.start("relay", "relay", "--config", write("wrapped.json", json.dumps(options, indent=1)))
+    ((host, port),) = relay.wait_ready()
+    access = ["--relay", f"{host}:{port}", "--ca", ca, "--rule", "root", "--rule-key-file", root_key]
+    bench.start("service", "service", *access, "-T", "simple:5011/%s:%d" % echo.address).wait_ready()
+    client = bench.start("client", "client", *access, "-L", "127.0.0.1:0/5011:simple")
+    (address,) = client.wait_ready()
+    assert apps.exchange(address, b"hello") == b"hello"

@@ -14,7 +14,7 @@ MIDDLE_FROM_LEFT, MIDDLE_FROM_RIGHT = "10.77.1.1", "10.77.2.1"
 LEFT, RIGHT = "10.77.1.2", "10.77.2.2"
 
 
-def _run(*arguments, check=True):
+def command(*arguments, check=True):
     done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
     if check and done.returncode != 0:
         raise OSError(f"{' '.join(map(str, arguments))}: {done.stderr.strip()}")
@@ -29,8 +29,8 @@ class Networks:
         self.left, self.middle, self.right = (f"{tag}{part}" for part in ("l", "m", "r"))
         try:
             for name in (self.left, self.middle, self.right):
-                _run("ip", "netns", "add", name)
-                _run("ip", "-n", name, "link", "set", "lo", "up")
+                command("ip", "netns", "add", name)
+                command("ip", "-n", name, "link", "set", "lo", "up")
             self._join(self.left, LEFT, MIDDLE_FROM_LEFT, f"{tag}a")
             self._join(self.right, RIGHT, MIDDLE_FROM_RIGHT, f"{tag}b")
             self.run(self.middle, "sysctl", "-qw", "net.ipv4.ip_forward=0")
@@ -39,15 +39,15 @@ class Networks:
             raise
 
     def _join(self, side, address, middle_address, device):
-        _run("ip", "-n", side, "link", "add", "to-relay", "type", "veth", "peer", "name", device, "netns", self.middle)
+        command("ip", "-n", side, "link", "add", "to-relay", "type", "veth", "peer", "name", device, "netns", self.middle)
         for name, link, own in ((side, "to-relay", address), (self.middle, device, middle_address)):
-            _run("ip", "-n", name, "addr", "add", f"{own}/24", "dev", link)
-            _run("ip", "-n", name, "link", "set", link, "up")
+            command("ip", "-n", name, "addr", "add", f"{own}/24", "dev", link)
+            command("ip", "-n", name, "link", "set", link, "up")
 
     @staticmethod
     def run(name, *arguments, check=True):
         """Runs a command within a namespace, to its end."""
-        return _run("ip", "netns", "exec", name, *arguments, check=check)
+        return command("ip", "netns", "exec", name, *arguments, check=check)
 
     def reaches(self, name, address):
         """True if the address answers at all: a refusal is an answer, too."""
@@ -58,10 +58,10 @@ class Networks:
 
     def close(self):
         for name in (self.left, self.middle, self.right):
-            pids = _run("ip", "netns", "pids", name, check=False).stdout.split()
+            pids = command("ip", "netns", "pids", name, check=False).stdout.split()
             for pid in pids:
-                _run("kill", "-9", pid, check=False)
-            _run("ip", "netns", "del", name, check=False)
+                command("kill", "-9", pid, check=False)
+            command("ip", "netns", "del", name, check=False)
 
 
 def networks_or_skip():

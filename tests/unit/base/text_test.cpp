@@ -10,6 +10,21 @@ namespace {
 
 using ::testing::ElementsAre;
 
+/// F8
+TEST(Text, ByteOrderMarksAndUtf16) {
+    using namespace std::string_view_literals;
+    EXPECT_EQ(without_byte_order_mark("\xef\xbb\xbf"
+                                      "a"),
+              "a");
+    EXPECT_EQ(without_byte_order_mark("a"), "a");
+    for (const auto text : {"\xff\xfe"sv, "\xfe\xff\0a"sv, "a\0b\0"sv, "\0a\0b"sv}) {
+        EXPECT_TRUE(is_utf16(text));
+    }
+    for (const auto text : {""sv, "a"sv, "ab"sv, "\0"sv, "\0\0"sv, "\xef\xbb\xbf"sv}) {
+        EXPECT_FALSE(is_utf16(text));
+    }
+}
+
 TEST(Text, ComparesAsciiWithoutCaseAndNothingElse) {
     EXPECT_TRUE(iequals("Content-Length", "cONTENT-lENGTH"));
     EXPECT_TRUE(iequals("", ""));

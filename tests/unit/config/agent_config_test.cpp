@@ -97,7 +97,7 @@ TEST_F(AgentConfigTest, ReportsEverythingAtOnce) {
           "AccessRuleName: the access rule's name is missing",
           "PortMappings:abc: the key of a mapping", "PortMappings:70000: the key of a mapping",
           "5021:EntityPath: the hybrid connection is missing",
-          "5021:BindToAddress: 'example.com' is no IP address",
+          "5021:BindToAddress: 'example.com' is not a valid IP address",
           "AcceptFromIpAddresses:0: '10.0.0.0/40'",
           "RelayChannelCount: 0 is out of range; write a number from 1 to 64",
           "RemoteConfigurationKey: is not a whole number",
@@ -108,6 +108,132 @@ TEST_F(AgentConfigTest, ReportsEverythingAtOnce) {
     EXPECT_EQ(diagnostics.errors.size(), 11u) << all;
     EXPECT_THAT(all, HasSubstr("program/appsettings.json"));
     EXPECT_THAT(warnings(), HasSubstr("nobody may connect to this port"));
+}
+
+/// D15: numbers, keys and addresses in every form that .NET's configuration takes.
+TEST_F(AgentConfigTest, ReadsValuesAsDotnetDoes) {
+    const auto options = client(R"({ "PortBridge": {
+      "ServiceNamespace": { "ServiceNamespace": "r", "AccessRuleName": "n", "AccessRuleKey": "c2VjcmV0LWtleS1uZXZlci1zaG93bg==" },
+      "PortMappings": {
+        " 5021": { "EntityPath": "a", "RemoteConfigurationKey": "0x1393", "RelayChannelCount": 100,
+                   "AcceptFromIpAddresses": ["*", "junk", "10.0.0.1"] },
+        "+5022": { "EntityPath": "a", "RemoteConfigurationKey": " 5011 ", "RelayChannelCount": "",
+                   "RelayConnectionTtlSeconds": "+60",
+                   "AcceptFromIpAddresses": ["10.1.34.01-10.1.34.255", "10.0.0.9-10.0.0.1"] },
+        "5023": { "EntityPath": "a", "RemoteConfigurationKey": "&h1393", "BindToAddress": "127.1",
+                  "AcceptFromIpAddresses": ["*"] },
+        "5024": { "EntityPath": "a", "RemoteConfigurationKey": "+5011", "BindToAddress": "10.0.0.01",
+                  "AcceptFromIpAddresses": ["*"] } } } })");
+    ASSERT_TRUE(diagnostics.ok()) << errors();
+    ASSERT_EQ(options.mappings.size(), 4u);
+    for (const auto& mapping : options.mappings) {
+        EXPECT_EQ(mapping.remote_configuration_key, 5011);
+        const bool is_5021 = mapping.port == 5021;
+        EXPECT_EQ(mapping.relay_channel_count, is_5021 ? 64 : 1);
+        if (mapping.port == 5022) EXPECT_EQ(mapping.relay_connection_ttl, 60s);
+        if (mapping.port == 5023) EXPECT_EQ(mapping.bind_address, "127.0.0.1");
+        if (mapping.port == 5024) EXPECT_EQ(mapping.bind_address, "10.0.0.1");
+    }
+    EXPECT_EQ(diagnostics.warnings.size(), 4u) << warnings();
+    EXPECT_THAT(warnings(), HasSubstr("100 channels are too many; 64 are used"));
+    EXPECT_THAT(warnings(), HasSubstr("'junk' is not *, an IP address, first-last or "
+                                      "address/prefix, and has no effect after *; remove it"));
+    EXPECT_THAT(warnings(), HasSubstr("ends before it begins, so it admits nobody"));
+    EXPECT_THAT(warnings(), HasSubstr("BindToAddress: '127.1' is 127.0.0.1 to .NET and here"));
+}
+
+/// D15: booleans as BooleanConverter reads them, and no more.
+TEST_F(AgentConfigTest, ReadsBooleansAsDotnetDoes) {
+    const auto is_used = [&](std::string_view text) {
+        diagnostics = {};
+        const auto options = service(fmt::format(R"({{ "PortBridge": {{ "UseUserMetadata": {},
+              "ServiceNamespace": {{ "ServiceNamespace": "r", "AccessRuleName": "n", "AccessRuleKey": "c2VjcmV0LWtleS1uZXZlci1zaG93bg==" }},
+              "EntityPaths": ["a"], "Targets": {{ " 0x1393 ": "h:1" }} }} }})",
+                                                 text));
+        EXPECT_EQ(options.entities.at(0).targets.count(5011), 1u);
+        return options.entities.at(0).use_user_metadata;
+    };
+    for (const char* no : {"false", R"("False")", R"(" FALSE ")"}) {
+        EXPECT_FALSE(is_used(no)) << no;
+        EXPECT_TRUE(diagnostics.ok()) << errors();
+    }
+    EXPECT_TRUE(is_used(R"(" True ")"));
+    EXPECT_TRUE(is_used(R"("")"));
+    EXPECT_TRUE(diagnostics.ok()) << errors();
+    (void)is_used("0");
+    EXPECT_THAT(errors(), HasSubstr("is not a truth value; write true or false"));
+}
+
+/// D9: only a client agent, and only by name.
+TEST_F(AgentConfigTest, SendersMayDoWithoutAnAccessRule) {
+    const std::string mapping =
+        R"("PortMappings": { "5021": { "EntityPath": "a", "AcceptFromIpAddresses": ["*"] } })";
+    const auto with = [&](std::string_view keys) {
+        diagnostics = {};
+        return fmt::format(
+            R"({{ "PortBridge": {{ "ServiceNamespace": {{ "ServiceNamespace": "r"{} }},
+                               "EntityPaths": ["a"], {} }} }})",
+            keys, mapping);
+    };
+    EXPECT_TRUE(client(with(R"(, "NoAuthentication": true)")).relay.anonymous);
+    EXPECT_TRUE(diagnostics.ok()) << errors();
+    EXPECT_TRUE(diagnostics.warnings.empty()) << warnings();
+
+    (void)client(with(""));
+    EXPECT_THAT(errors(),
+                HasSubstr("a client agent can do without by --no-auth (NoAuthentication)"));
+    (void)service(with(R"(, "NoAuthentication": true)"));
+    EXPECT_THAT(errors(), HasSubstr("the access rule's name is missing"));
+    EXPECT_THAT(warnings(), HasSubstr("only the client agent can do without a key"));
+
+    const char* both =
+        R"(, "NoAuthentication": true, "AccessRuleName": "n", "AccessRuleKey": "c2VjcmV0LWtleS1uZXZlci1zaG93bg==")";
+    const auto options = client(with(both));
+    EXPECT_TRUE(options.relay.anonymous);
+    EXPECT_EQ(options.relay.key_name, "");
+    EXPECT_THAT(warnings(), HasSubstr("the access rule beside it is not used"));
+    inputs.flags = {{"PortBridge:ServiceNamespace:AccessRuleName", "m", "--rule"}};
+    EXPECT_FALSE(client(with(both)).relay.anonymous);
+    inputs.flags = {{"PortBridge:ServiceNamespace:NoAuthentication", "true", "--no-auth"}};
+    EXPECT_TRUE(
+        client(
+            with(R"(, "AccessRuleName": "n", "AccessRuleKey": "c2VjcmV0LWtleS1uZXZlci1zaG93bg==")"))
+            .relay.anonymous);
+    EXPECT_TRUE(diagnostics.warnings.empty()) << warnings();
+}
+
+/// F8: key files as editors of other systems write them.
+TEST_F(AgentConfigTest, KeyFilesOfOtherSystems) {
+    const auto key_of = [&](std::string_view content) {
+        diagnostics = {};
+        write("program/root.key", content);
+        return client(R"({ "PortBridge": { "ServiceNamespace": { "ServiceNamespace": "r",
+          "AccessRuleName": "n", "AccessRuleKeyFile": "root.key" },
+          "PortMappings": { "1": { "EntityPath": "a", "AcceptFromIpAddresses": ["*"] } } } })")
+            .relay.key;
+    };
+    const std::string key(kSecret);
+    for (const auto& good : {key, key + "\n", key + "\r\n", "\xef\xbb\xbf" + key + "\r\n",
+                             key + " \t\r\n\r\n\n", "\n " + key, "\xef\xbb\xbf\r\n" + key}) {
+        EXPECT_EQ(key_of(good), kSecret);
+        EXPECT_TRUE(diagnostics.ok()) << errors();
+    }
+    std::string little;
+    std::string big;
+    for (const char c : key + "\r\n") {
+        little += std::string{c, '\0'};
+        big += std::string{'\0', c};
+    }
+    for (const auto& wide : {"\xff\xfe" + little, "\xfe\xff" + big, little, big}) {
+        (void)key_of(wide);
+        EXPECT_THAT(errors(), HasSubstr("root.key is UTF-16; save it as UTF-8"));
+    }
+    for (const auto& two : {key + "\n" + key, key + "\r" + key}) {
+        (void)key_of(two);
+        EXPECT_THAT(errors(), HasSubstr("more than one line"));
+    }
+    (void)key_of("\xef\xbb\xbf\r\n");
+    EXPECT_THAT(errors(), HasSubstr("root.key is empty"));
 }
 
 TEST_F(AgentConfigTest, NothingToDoIsAnError) {
@@ -228,7 +354,7 @@ TEST_F(AgentConfigTest, ServiceReportsBadTargets) {
     (void)service(fmt::format(R"({{ "PortBridge": {{ {}, "EntityPaths": ["simple", "a b"],
         "Targets": {{ "simple": {{ "x": "h:1", "2": "udp:h:1" }} }} }} }})",
                               kRelay));
-    EXPECT_THAT(errors(), HasSubstr("PortBridge:Targets:simple:x: its key is no number"));
+    EXPECT_THAT(errors(), HasSubstr("PortBridge:Targets:simple:x: its key is not a number"));
     EXPECT_THAT(errors(), HasSubstr("PortBridge:Targets:simple:2: "));
     EXPECT_THAT(errors(), HasSubstr("PortBridge:EntityPaths:1: "));
     EXPECT_EQ(diagnostics.errors.size(), 3u) << errors();
@@ -251,14 +377,15 @@ TEST_F(AgentConfigTest, TargetFlagsJoinTheConfiguration) {
 TEST_F(AgentConfigTest, ServiceLimits) {
     const auto options = service(fmt::format(R"({{ "PortBridge": {{ {}, "EntityPaths": "simple",
         "UseUserMetadata": true, "CloseLingerMilliseconds": 5, "ChannelIdleSeconds": 6,
-        "ConnectionIdleSeconds": 7, "ReopenAfterTargetClose": true, "ConnectTimeoutSeconds": 8,
+        "ConnectionIdleSeconds": 7, "UnacknowledgedSeconds": 12, "ReopenAfterTargetClose": true, "ConnectTimeoutSeconds": 8,
         "MaxConnections": 9, "MaxChannels": 10, "BusyPollMicroseconds": 11 }} }})",
                                              kRelay));
     ASSERT_TRUE(diagnostics.ok()) << errors();
     EXPECT_EQ(options.close_linger, 5ms);
     EXPECT_EQ(options.channel_idle, 6s);
     EXPECT_EQ(options.connection_idle, 7s);
-    EXPECT_EQ(options.reopen_after_target_close, true);
+    EXPECT_EQ(options.unacknowledged, 12s);
+    EXPECT_TRUE(options.reopen_after_target_close);
     EXPECT_EQ(options.connect_timeout, 8s);
     EXPECT_EQ(options.max_connections, 9u);
     EXPECT_EQ(options.max_channels, 10u);

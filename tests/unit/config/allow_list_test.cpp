@@ -96,10 +96,33 @@ TEST(AllowList, PrefixOfAnyLength) {
     EXPECT_FALSE(admits("2001:db8::/33", "2001:db8:8000::1"));
 }
 
+/// D15: what .NET takes is taken, with a warning where it does not mean what it seems to.
+TEST(AllowList, ReadsAddressesAsDotnetDoes) {
+    EXPECT_TRUE(admits("10.1.34.01-10.1.34.255", "10.1.34.77"));
+    EXPECT_FALSE(admits("10.1.34.01-10.1.34.255", "10.1.34.0"));
+    EXPECT_TRUE(admits("10.0.0.010", "10.0.0.8"));
+    EXPECT_TRUE(admits("0x0a.0.0.1", "10.0.0.1"));
+    EXPECT_TRUE(admits("10.1", "10.0.0.1"));
+    EXPECT_TRUE(admits("167772161", "10.0.0.1"));
+    EXPECT_TRUE(admits("10.0.0.1-", "10.0.0.1"));
+    AllowList list;
+    EXPECT_EQ(list.add("10.1.34.01-10.1.34.255").value(), "");
+    EXPECT_EQ(list.add("10.0.0.010").value(),
+              "'10.0.0.010' is 10.0.0.8 to .NET and here; write that");
+    EXPECT_NE(list.add("10.1").value(), "");
+}
+
+/// D15
+TEST(AllowList, RangeThatEndsBeforeItBeginsAdmitsNobody) {
+    AllowList list;
+    EXPECT_NE(list.add("10.0.0.9-10.0.0.1").value().find("admits nobody"), std::string::npos);
+    EXPECT_TRUE(list.admits_nobody());
+}
+
 TEST(AllowList, SaysWhatIsWrong) {
     for (const char* item :
-         {"localhost", "10.0.0.5-10.0.0.1", "1.1.1.1-2.2.2.2-3.3.3.3", "10.0.0.0/33", "10.0.0.0/-1",
-          "10.0.0.0/", "::1-1.2.3.4", "10.0.0.010", "/8"}) {
+         {"localhost", "1.1.1.1-2.2.2.2-3.3.3.3", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/",
+          "::1-1.2.3.4", "10.0.0.08", "10.0.0.256", "1.2.3.4.5", "-", "/8", "010.0.0.0/8"}) {
         AllowList list;
         const auto added = list.add(item);
         ASSERT_FALSE(added.has_value()) << item;

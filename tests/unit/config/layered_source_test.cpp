@@ -33,6 +33,16 @@ TEST(JsonReader, AcceptsCommentsTrailingCommasAndByteOrderMark) {
     EXPECT_EQ(file.settings.size(), 3u);
 }
 
+/// F8
+TEST(JsonReader, NamesUtf16) {
+    using namespace std::string_view_literals;
+    for (const auto text : {"\xff\xfe{\0}\0"sv, "\xfe\xff\0{\0}"sv, "{\0}\0"sv, "\0{\0}"sv}) {
+        const auto file = read_json_file(text);
+        ASSERT_EQ(file.problems.size(), 1u);
+        EXPECT_THAT(file.problems[0].what, HasSubstr("the file is UTF-16; save it as UTF-8"));
+    }
+}
+
 TEST(JsonReader, KnowsLines) {
     const auto file =
         read_json_file("{\n\n \"A\": 1,\n \"B\":\n  \"x\",\n \"C\\u0041\": [\n 1,\n 2 ]}");

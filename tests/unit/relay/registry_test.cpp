@@ -78,10 +78,13 @@ TEST_F(RegistryTest, ListenersShareTheWorkAndAffinityIsObeyed) {
 TEST_F(RegistryTest, ARendezvousKeyIsGoodOnceAndPendingSendersAreBounded) {
     const auto one = listener("a");
     const auto sender = std::make_shared<PendingSender>(context_.get_executor());
-    const auto key = registry_->add_pending(sender, *one);
+    const auto key =
+        registry_->add_pending(sender, *one, *registry_->find("hyco")->entity, "192.0.2.1");
     ASSERT_TRUE(key);
-    ASSERT_TRUE(registry_->add_pending(sender, *one));
-    EXPECT_FALSE(registry_->add_pending(sender, *one));
+    ASSERT_TRUE(
+        registry_->add_pending(sender, *one, *registry_->find("hyco")->entity, "192.0.2.1"));
+    EXPECT_FALSE(
+        registry_->add_pending(sender, *one, *registry_->find("hyco")->entity, "192.0.2.1"));
     EXPECT_EQ(registry_->take_pending(*key), sender);
     EXPECT_EQ(registry_->take_pending(*key), nullptr);
     EXPECT_EQ(registry_->take_pending("made up"), nullptr);
@@ -93,7 +96,8 @@ TEST_F(RegistryTest, AListenerThatRegistersAgainTakesItsOwnPlace) {
     ASSERT_TRUE(registry_->add_listener(entity, old));
     ASSERT_TRUE(registry_->add_listener(entity, listener("b")));
     const auto waiting = std::make_shared<PendingSender>(context_.get_executor());
-    const auto key = registry_->add_pending(waiting, *old);
+    const auto key =
+        registry_->add_pending(waiting, *old, *registry_->find("hyco")->entity, "192.0.2.1");
     const auto again = listener("ABC");
     EXPECT_TRUE(registry_->add_listener(entity, again)) << "not one more";
     EXPECT_EQ(registry_->listener_count(entity), 2);
@@ -102,7 +106,7 @@ TEST_F(RegistryTest, AListenerThatRegistersAgainTakesItsOwnPlace) {
 
     // Had chosen the old one before, and announces itself only now.
     const auto late = std::make_shared<PendingSender>(context_.get_executor());
-    ASSERT_TRUE(registry_->add_pending(late, *old));
+    ASSERT_TRUE(registry_->add_pending(late, *old, *registry_->find("hyco")->entity, "192.0.2.1"));
     const auto later = std::make_shared<PendingSender>(context_.get_executor());
     context_.poll();
     EXPECT_TRUE(std::holds_alternative<ListenerLost>(waiting->outcome()));
@@ -142,7 +146,8 @@ TEST_F(RegistryTest, SendersThatWaitForALostListenerAreTold) {
     const auto lost = listener("a");
     ASSERT_TRUE(registry_->add_listener(entity, lost));
     const auto sender = std::make_shared<PendingSender>(context_.get_executor());
-    const auto key = registry_->add_pending(sender, *lost);
+    const auto key =
+        registry_->add_pending(sender, *lost, *registry_->find("hyco")->entity, "192.0.2.1");
     registry_->remove_listener(entity, *lost);
     context_.run();
     EXPECT_TRUE(std::holds_alternative<ListenerLost>(sender->outcome()));

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <list>
+#include <random>
+#include <string>
+#include <unordered_map>
+
+#include "net/signal.hpp"
+#include "net/stream.hpp"
+
+namespace hpb::relay {
+
+/// The connections of one thread that have not sent a whole request yet, by source. When there are
+/// too many, the source that has most of them loses its oldest; of several such sources, any. A
+/// flood of half-open handshakes costs the flood, also where an honest one takes a second. Those
+/// that have finished TLS have half of the places to themselves.
+class HandshakeTable {
+public:
+    explicit HandshakeTable(std::size_t limit);
+    HandshakeTable(const HandshakeTable&) = delete;
+    HandshakeTable& operator=(const HandshakeTable&) = delete;
+
+    /// Callable from any thread.
+    [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_relaxed); }
+
+    /// A place in the table, as long as it lives. The stream must not move meanwhile.
+    class Entry {
+    public:
+        /// @param source  net::source_key() of the peer.
+        Entry(HandshakeTable& table, net::Stream& stream, const std::string& source);
+        ~Entry();
+        Entry(const Entry&) = delete;
+        Entry& operator=(const Entry&) = delete;
+
+        /// TLS is done: from here on it is in nobody's way who has not got that far.
+        void on_secured();
+        [[nodiscard]] bool evicted() const { return !listed_; }
+        /// Notified when it is evicted, and by whoever else makes its owner wait.
+        [[nodiscard]] net::Signal& changed() { return changed_; }
+        [[nodiscard]] const std::string& source() const { return source_; }
+
+    private:
+        friend class HandshakeTable;
+        HandshakeTable& table_;
+        net::Stream& stream_;
+        const std::string source_;
+        net::Signal changed_;
+        bool secured_ = false;
+        bool listed_ = true;
+        std::list<Entry*>::iterator place_;
+    };
+
+private:
+    /// Those at one stage, the oldest of each source first.
+    struct Stage {
+        std::unordered_map<std::string, std::list<Entry*>> sources;
+        std::size_t size = 0;
+    };
+
+    [[nodiscard]] Stage& stage_of(const Entry& entry) { return entry.secured_ ? secured_ : new_; }
+    void add(Entry& entry);
+    void remove(Entry& entry);
+    void make_room();
+    void evict_one(const Stage& stage);
+
+    const std::size_t limit_;
+    Stage new_;
+    Stage secured_;
+    std::atomic<std::size_t> size_{0};
+    std::minstd_rand random_;
+};
+
+}  // namespace hpb::relay
