@@ -1,6 +1,7 @@
 #include "agent/port_listener.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/ip/v6_only.hpp>
 #include <utility>
 
@@ -54,6 +55,18 @@ Result<net::tcp::acceptor> open_acceptor(const asio::any_io_executor& executor,
     if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
     if (error) return bind_error(where, error);
     return acceptor;
+}
+
+/// Ends a connection as the existing bridge does, with FIN: what has arrived is read first, since
+/// the kernel resets a connection that is closed with unread data.
+void turn_away(net::tcp::socket socket) {
+    constexpr int kMaxReads = 16;
+    net::error_code error;
+    socket.shutdown(net::tcp::socket::shutdown_send, error);
+    socket.non_blocking(true, error);
+    std::array<std::byte, 4096> unread{};
+    for (int i = 0; i < kMaxReads && !error; ++i)
+        (void)socket.read_some(asio::buffer(unread), error);
 }
 
 }  // namespace
@@ -128,7 +141,7 @@ void PortListener::on_accepted(net::tcp::socket socket, const net::tcp::endpoint
                 "{}: connection from {} rejected, AcceptFromIpAddresses does not admit it{}",
                 notes_->name(), peer.address().to_string(), suppressed_text(suppressed));
         }
-        return;
+        return turn_away(std::move(socket));
     }
     net::Stream application(std::move(socket));
     application.spread_keep_alive();

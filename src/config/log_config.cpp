@@ -50,6 +50,18 @@ std::string insert_before_extension(const std::string& path, std::string_view in
     return path.substr(0, at) + std::string(insert) + path.substr(at);
 }
 
+/// A sink's own restrictedToMinimumLevel.
+ops::Level read_sink_level(SettingReader& reader, const Sink& sink) {
+    const Setting* level = reader.find(sink.argument("restrictedToMinimumLevel"));
+    if (level == nullptr) return ops::Level::trace;
+    const auto parsed = parse_level(trim(level->value));
+    if (!parsed) {
+        reader.error(*level, fmt::format("unknown level '{}'", printable(level->value, 40)),
+                     "the levels are Verbose, Debug, Information, Warning, Error and Fatal");
+    }
+    return parsed.value_or(ops::Level::trace);
+}
+
 void read_file_sink(SettingReader& reader, const Sink& sink, ops::LogFileOptions& file) {
     const std::string path_key = sink.argument(sink.is_rolling_file() ? "pathFormat" : "path");
     file.path_format = reader.text(path_key);
@@ -73,6 +85,7 @@ void read_file_sink(SettingReader& reader, const Sink& sink, ops::LogFileOptions
             file.path_format = insert_before_extension(file.path_format, kDate);
         }
     }
+    file.level = read_sink_level(reader, sink);
     constexpr long long kMax = std::numeric_limits<long long>::max();
     const auto limit = [&](std::string_view name, long long fallback) {
         const std::string key = sink.argument(name);
@@ -102,6 +115,7 @@ void apply_flags(const LogFlags& flags, ops::LogOptions& options, Diagnostics& d
     if (!flags.level.empty()) {
         if (const auto parsed = parse_level(flags.level)) {
             options.level = *parsed;
+            options.console_level = ops::Level::trace;  // who asks for a level wants to see it
         } else {
             diagnostics.errors.push_back(
                 {"command line", "--log-level",
@@ -146,7 +160,10 @@ ops::LogOptions read_log_options(const LayeredSource& source, const LogFlags& fl
     const auto sinks = read_sinks(source);
     bool console = sinks.empty();
     for (const Sink& sink : sinks) {
-        if (sink.is_console()) console = true;
+        if (sink.is_console()) {
+            console = true;
+            options.console_level = read_sink_level(reader, sink);
+        }
         if (sink.is_file() && options.file.path_format.empty()) {
             read_file_sink(reader, sink, options.file);
         }
@@ -182,7 +199,12 @@ std::string not_carried_over(const LayeredSource& source) {
         parts.emplace_back(
             "Serilog:MinimumLevel:Override (there is one level: MinimumLevel:Default)");
     }
-    for (const std::string_view section : {"Properties", "Enrich", "Filter"}) {
+    for (const std::string_view section : {"AuditTo", "LevelSwitches", "FilterSwitches"}) {
+        if (source.has(fmt::format("Serilog:{}", section))) {
+            parts.push_back(fmt::format("Serilog:{}", section));
+        }
+    }
+    for (const std::string_view section : {"Properties", "Enrich", "Filter", "Destructure"}) {
         if (source.has(fmt::format("Serilog:{}", section))) {
             parts.push_back(fmt::format("Serilog:{} (the lines' own fields)", section));
         }

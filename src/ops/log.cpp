@@ -34,7 +34,10 @@ void write_console(std::string_view line) {
 class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
 public:
     explicit LineSink(const LogOptions& options)
-        : format_(options.format), console_(options.console) {
+        : format_(options.format),
+          console_(options.console),
+          console_level_(options.console_level),
+          file_level_(options.file.level) {
         if (!options.file.path_format.empty()) file_.emplace(options.file);
     }
 
@@ -48,7 +51,8 @@ protected:
     void sink_it_(const spdlog::details::log_msg& message) override {
         if (reopen_.exchange(false, std::memory_order_relaxed) && file_) file_->reopen();
         report_overruns(message.time);
-        write({message.payload.data(), message.payload.size()}, message.time);
+        write(static_cast<Level>(message.level), {message.payload.data(), message.payload.size()},
+              message.time);
     }
     void flush_() override {
         if (reopen_.exchange(false, std::memory_order_relaxed) && file_) file_->reopen();
@@ -56,9 +60,9 @@ protected:
     }
 
 private:
-    void write(std::string_view line, std::chrono::system_clock::time_point now) {
-        if (console_) write_console(line);
-        if (!file_) return;
+    void write(Level level, std::string_view line, std::chrono::system_clock::time_point now) {
+        if (console_ && level >= console_level_) write_console(line);
+        if (!file_ || level < file_level_) return;
         const auto outcome = file_->write(line, now);
         if (outcome != RollingFile::Outcome::written) ++lost_;
         if (outcome == last_outcome_) return;
@@ -92,7 +96,8 @@ private:
         if (overruns == reported_overruns_) return;
         const std::size_t lost = overruns - reported_overruns_;
         reported_overruns_ = overruns;
-        write(format_line(
+        write(Level::warn,
+              format_line(
                   format_, now, Level::warn, "log",
                   fmt::format("{} lines were lost: more was logged than could be written", lost)),
               now);
@@ -100,6 +105,8 @@ private:
 
     LogFormat format_;
     bool console_;
+    Level console_level_;
+    Level file_level_;
     std::optional<RollingFile> file_;
     RollingFile::Outcome last_outcome_ = RollingFile::Outcome::written;
     std::uint64_t lost_ = 0;  // since the file last took a line
@@ -165,7 +172,8 @@ void log_line(Level level, std::string_view component, std::string_view message)
         return;
     }
     const std::string line = format_line(log->format, now, level, component, message);
-    log->logger->log(now, spdlog::source_loc{}, spdlog::level::info,
+    static_assert(static_cast<int>(Level::error) == static_cast<int>(spdlog::level::err));
+    log->logger->log(now, spdlog::source_loc{}, static_cast<spdlog::level::level_enum>(level),
                      spdlog::string_view_t(line.data(), line.size()));
 }
 

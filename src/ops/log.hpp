@@ -23,12 +23,14 @@ struct LogFileOptions {
     std::uint64_t size_limit =
         1024ull << 20;                ///< bytes a file; 0: none. A full file takes no more that day
     std::size_t retained_files = 31;  ///< 0: all
+    Level level = Level::trace;       ///< lines below it are not written to the file
 };
 
 struct LogOptions {
     Level level = Level::info;
     LogFormat format = LogFormat::text;
     bool console = true;  ///< to standard error: standard output is for the line `ready …`
+    Level console_level = Level::trace;  ///< lines below it are not written to the console
     LogFileOptions file;
 };
 

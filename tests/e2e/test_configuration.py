@@ -283,3 +283,20 @@ def test_files_as_editors_of_other_systems_write_them(bench, echo, wrap):
     client = bench.start("client", "client", *access, "-L", "127.0.0.1:0/5011:simple")
     (address,) = client.wait_ready()
     assert apps.exchange(address, b"hello") == b"hello"
+
+
+@pytest.mark.parametrize("sent", [b"", b"hello", b"x" * 20_000], ids=["silent", "short", "long"])
+def test_a_denied_source_sees_an_orderly_end(bench, sent):
+    """D16: FIN, as of the original, also for an application that speaks first."""
+    relay = bench.relay()
+    _, (address,) = bench.client_with(relay, [{"AcceptFromIpAddresses": ["192.0.2.1"]}])
+    with socket.create_connection(address, 5) as application:
+        # One packet with the handshake's last: the agent has it when it looks at the address.
+        try:
+            application.sendall(sent)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # turned away while it was still sending: no more than that is promised for what comes later
+        else:
+            application.settimeout(5)
+            if len(sent) < 1000:
+                assert application.recv(1) == b""

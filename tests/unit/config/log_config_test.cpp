@@ -71,6 +71,41 @@ TEST_F(LogConfigTest, FileSinks) {
     EXPECT_THAT(errors(), HasSubstr("the log file has no name"));
 }
 
+/// D16: each sink's own level counts, and --log-level is for who looks at the console.
+TEST_F(LogConfigTest, SinksHaveLevelsOfTheirOwn) {
+    constexpr std::string_view kFile = R"({"Serilog":{"MinimumLevel":"Debug","WriteTo":[
+        {"Name":"Console","Args":{"restrictedToMinimumLevel":"Warning"}},
+        {"Name":"RollingFile","Args":{"pathFormat":"a.log","restrictedToMinimumLevel":"Error"}}]}})";
+    auto log = options(kFile);
+    EXPECT_EQ(log.level, ops::Level::debug);
+    EXPECT_EQ(log.console_level, ops::Level::warn);
+    EXPECT_EQ(log.file.level, ops::Level::error);
+    log = options(kFile, {"trace", ""});
+    EXPECT_EQ(log.console_level, ops::Level::trace);
+    EXPECT_EQ(log.file.level, ops::Level::error);
+    EXPECT_TRUE(diagnostics.ok()) << errors();
+    (void)options(R"({"Serilog":{"WriteTo":[
+        {"Name":"Console","Args":{"restrictedToMinimumLevel":"Loud"}}]}})");
+    EXPECT_THAT(errors(), HasSubstr("restrictedToMinimumLevel: unknown level 'Loud'; the levels"));
+}
+
+/// D16: keys that Serilog's configuration knows are not called unknown; that they have no effect is
+/// said once.
+TEST_F(LogConfigTest, KnowsSerilogsKeys) {
+    (void)options(R"({ "Serilog": { "Using": "Serilog.Sinks.Console",
+      "LevelSwitches": { "$controlSwitch": "Verbose" }, "FilterSwitches": { "$f": "x" },
+      "MinimumLevel": { "ControlledBy": "$controlSwitch" }, "WriteTo": "Console",
+      "AuditTo": [ { "Name": "File", "Args": { "path": "x" } } ],
+      "Destructure": [ { "Name": "ToMaximumDepth", "Args": { "maximumDestructuringDepth": 4 } } ],
+      "Enrich": "FromLogContext", "Filter": [ { "Name": "ByExcluding" } ],
+      "Properties": { "A": { "B": "c" } } } })");
+    EXPECT_TRUE(diagnostics.ok()) << errors();
+    EXPECT_TRUE(diagnostics.warnings.empty()) << warnings();
+    const auto line = not_carried_over(source);
+    for (const char* part : {"AuditTo", "LevelSwitches", "Destructure", "Enrich"})
+        EXPECT_THAT(line, HasSubstr(part));
+}
+
 TEST_F(LogConfigTest, UnknownSinkDoesNotSilenceTheLog) {
     const auto log = options(R"({"Serilog":{"WriteTo":[{"Name":"ApplicationInsights"}]}})");
     EXPECT_TRUE(log.console);

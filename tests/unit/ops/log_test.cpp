@@ -176,6 +176,28 @@ TEST_F(LogTest, N1ReopensTheFileWhileLinesAreWritten) {
     EXPECT_NE(content(directory_ / "all.log").find("after"), std::string::npos);
 }
 
+/// D16: a sink may want less than the log has.
+TEST_F(LogTest, SinksHaveLevelsOfTheirOwn) {
+    LogOptions log;
+    log.level = Level::debug;
+    log.console_level = Level::error;
+    log.file.path_format = (directory_ / "all.log").string();
+    log.file.level = Level::warn;
+    testing::internal::CaptureStderr();
+    init_log(log);
+    log_info("test", "first");
+    log_warn("test", "second");
+    log_error("test", "third");
+    shut_down_log();
+    const std::string console = testing::internal::GetCapturedStderr();
+    const std::string file = content(directory_ / "all.log");
+    EXPECT_EQ(std::count(console.begin(), console.end(), '\n'), 1) << console;
+    EXPECT_NE(console.find("third"), std::string::npos);
+    EXPECT_EQ(file.find("first"), std::string::npos);
+    EXPECT_NE(file.find("second"), std::string::npos);
+    EXPECT_NE(file.find("third"), std::string::npos);
+}
+
 TEST_F(LogTest, N1SaysThatAFileTakesLinesAgain) {
     LogOptions log;
     log.console = false;
