@@ -38,6 +38,21 @@ function(hpb_link_options)
   endif()
 endfunction()
 
+# Control-flow protection in what ships, where the processor has it: targets of indirect jumps are marked (IBT), and the
+# stack of return addresses is kept twice (SHSTK). The linker marks the program for the first only if the system's start
+# files are marked too (Ubuntu's are, Debian 12's are not); the second asks nothing of them.
+function(hpb_protect_control_flow)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+    return()
+  endif()
+  include(CheckCXXCompilerFlag)
+  check_cxx_compiler_flag(-fcf-protection=full HPB_HAS_CF_PROTECTION)
+  if(HPB_HAS_CF_PROTECTION)
+    add_compile_options(-fcf-protection=full)
+    add_link_options(-Wl,-z,shstk)
+  endif()
+endfunction()
+
 # For tests and tools: from the machine code.
 function(hpb_no_lto target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 17)

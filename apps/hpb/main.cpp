@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "hpb/cli.hpp"
+#include "hpb/hardening.hpp"
 #include "hpb/process.hpp"
 #include "hpb/start.hpp"
 #include "ops/log.hpp"
@@ -25,6 +26,7 @@ void raise_descriptor_limit() {
 
 int main(int argc, char** argv) {
     hpb::app::prepare_process();
+    hpb::app::harden();
     raise_descriptor_limit();
     try {
         const auto parsed = hpb::app::parse_command_line({argv + (argc > 0 ? 1 : 0), argv + argc});

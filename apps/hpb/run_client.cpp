@@ -1,6 +1,7 @@
 #include "agent/client_agent.hpp"
 #include "hpb/cli.hpp"
 #include "hpb/commands.hpp"
+#include "hpb/hardening.hpp"
 #include "hpb/process.hpp"
 #include "net/dial.hpp"
 #include "net/tls_context.hpp"
@@ -16,6 +17,7 @@ int run_client(const config::ClientOptions& options) {
     Process process(0, options.busy_poll);
     agent::ClientAgent::Events events;
     events.on_ready = [](const std::vector<net::tcp::endpoint>& endpoints) {
+        drop_capabilities();
         std::string addresses;
         for (const auto& endpoint : endpoints) {
             addresses += (addresses.empty() ? "" : " ") +

@@ -10,6 +10,7 @@
 #include "hpb/commands.hpp"
 #include "hpb/demo_check.hpp"
 #include "hpb/demo_servers.hpp"
+#include "hpb/hardening.hpp"
 #include "hpb/process.hpp"
 #include "net/dial.hpp"
 #include "net/throwaway_certificate.hpp"
@@ -120,6 +121,7 @@ void Demo::start_client() {
     }
     agent::ClientAgent::Events events;
     events.on_ready = [this](const std::vector<net::tcp::endpoint>& ports) {
+        drop_capabilities();
         fmt::print("client agent   listens on 127.0.0.1:{}\n", ports[0].port());
         net::spawn(process_.pool().first(), check(ports[0].port(), ports[1].port()));
     };

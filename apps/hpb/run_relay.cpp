@@ -1,5 +1,6 @@
 #include "hpb/cli.hpp"
 #include "hpb/commands.hpp"
+#include "hpb/hardening.hpp"
 #include "hpb/process.hpp"
 #include "hpb/tls_files.hpp"
 #include "net/dial.hpp"
@@ -27,6 +28,7 @@ int run_relay(const config::RelayOptions& options) {
         print_error(bound.error().message());
         return kExitFailure;
     }
+    drop_capabilities();
     std::string addresses;
     for (const auto& endpoint : *bound) {
         addresses += (addresses.empty() ? "" : " ") +

@@ -1,6 +1,7 @@
 #include "agent/service_agent.hpp"
 #include "hpb/cli.hpp"
 #include "hpb/commands.hpp"
+#include "hpb/hardening.hpp"
 #include "hpb/process.hpp"
 #include "net/tls_context.hpp"
 
@@ -27,6 +28,7 @@ int run_service(const config::ServiceOptions& options) {
     };
     agent::ServiceAgent agent(process.pool(), options, std::move(events));
     agent.start();
+    net::asio::post(process.pool().first(), drop_capabilities);  // when it has read its files
     process.on_status_request([&] { agent.log_counters(); });
     process.run({.begin = [&] { agent.stop([&] { process.exit(0); }); },
                  .is_done = nullptr,
