@@ -365,6 +365,12 @@ net::awaitable<Result<hc::RuntimeInformation>> RelayDialer::runtime_information(
     co_return std::move(*info);
 }
 
+net::awaitable<Result<void>> RelayDialer::probe(Milliseconds limit) const {
+    const auto stream = co_await dial(access_.address, limit, {});
+    if (!stream) co_return stream.error();
+    co_return Result<void>();
+}
+
 net::awaitable<Result<void>> RelayDialer::probe_anonymously(std::string entity,
                                                             Milliseconds limit) const {
     const auto channel = co_await connect(entity, {.listener = hc::make_guid(), .limit = limit});

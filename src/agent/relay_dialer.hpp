@@ -107,6 +107,9 @@ public:
     [[nodiscard]] net::awaitable<Result<hc::RuntimeInformation>> runtime_information(
         std::string entity, Milliseconds limit) const;
 
+    /// Only dials, to see whether the relay is there and is who it should be.
+    [[nodiscard]] net::awaitable<Result<void>> probe(Milliseconds limit) const;
+
     /// Asks for a channel to a listener that does not exist, to see whether the relay is there and
     /// takes a sender without a token. A relay that opens a channel all the same sees it end.
     [[nodiscard]] net::awaitable<Result<void>> probe_anonymously(std::string entity,

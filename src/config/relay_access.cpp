@@ -29,7 +29,7 @@ struct ParsedConnectionString {
 ParsedConnectionString read_connection_string(SettingReader& reader) {
     const Setting* setting = reader.find(key_of("ConnectionString"));
     if (setting == nullptr) return {};
-    auto parsed = hc::parse_connection_string(trim(setting->value));
+    auto parsed = hc::parse_connection_string(trim(without_byte_order_mark(trim(setting->value))));
     if (parsed) return {setting, std::move(*parsed)};
     reader.error(*setting, parsed.error().message(),
                  "copy it again; it looks like "

@@ -232,6 +232,13 @@ TEST_F(AgentConfigTest, KeyFilesOfOtherSystems) {
         (void)key_of(two);
         EXPECT_THAT(errors(), HasSubstr("more than one line"));
     }
+    // A connection string that a shell has read from such a file.
+    inputs.environment = {{"HPB_CONNECTION_STRING",
+                           "\xef\xbb\xbf"
+                           "Endpoint=sb://r/;SharedAccessKeyName=n;SharedAccessKey=" +
+                               key + "\r\n"}};
+    EXPECT_EQ(client("{}", {{"1:a"}, 1, 300s}).relay.key, kSecret);
+    inputs.environment.clear();
     (void)key_of("\xef\xbb\xbf\r\n");
     EXPECT_THAT(errors(), HasSubstr("root.key is empty"));
 }
