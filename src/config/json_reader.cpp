@@ -234,6 +234,7 @@ JsonFile read_json_file(std::string_view text) {
     if (!error && !trim(text.substr(consumed)).empty()) error = json::error::extra_data;
     if (error) {
         JsonFile file = handler.take();
+        file.is_json = false;
         if (file.problems.empty() || error != json::error::extra_data) {
             file.problems.push_back({handler.line_at(consumed), handler.path(),
                                      fmt::format("not JSON here: {}", error.message())});

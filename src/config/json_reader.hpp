@@ -23,6 +23,7 @@ struct JsonProblem {
 struct JsonFile {
     std::vector<JsonSetting> settings;
     std::vector<JsonProblem> problems;  ///< none: the file is good
+    bool is_json = true;                ///< false: one of the problems is the syntax
 };
 
 /// Reads one configuration file, flattened. Never throws for bad input; see kMaxFile… for its

@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "config/json_reader.hpp"
+#include "config/strict_json.hpp"
 
 namespace hpb::config {
 namespace {
@@ -107,7 +108,12 @@ void LayeredSource::set(Setting setting) {
 void LayeredSource::add_json(std::string_view text, const std::string& name,
                              const std::filesystem::path& directory, Diagnostics& diagnostics) {
     ++layer_;
-    const JsonFile file = read_json_file(text);
+    JsonFile file = read_json_file(text);
+    if (!file.is_json) {
+        // .NET takes more than JSON; places in the file are those of the lines as they are.
+        JsonFile lenient = read_json_file(to_strict_json(text));
+        if (lenient.is_json) file = std::move(lenient);
+    }
     for (const auto& problem : file.problems) {
         diagnostics.errors.push_back(
             {fmt::format("{}:{}", name, problem.line), problem.path, problem.what, ""});

@@ -43,8 +43,9 @@ void read_as_value(std::string_view text) {
     (void)no_proxy_covers(text, {"relay.example.com", 443, true});
     (void)no_proxy_covers(text, {"192.0.2.1", 443, true});
     AllowList list;
-    // What was accepted admits somebody, unless it was blank.
-    if (list.add(text) && list.admits_nobody() && !hpb::trim(text).empty()) std::abort();
+    // What was accepted without a warning admits somebody, unless it was blank.
+    const auto added = list.add(text);
+    if (added && added->empty() && list.admits_nobody() && !hpb::trim(text).empty()) std::abort();
 }
 
 }  // namespace

@@ -120,6 +120,36 @@ TEST_F(LayeredSourceTest, LaterLayersWinKeyByKey) {
     EXPECT_EQ(value(source, "PortBridge"), "(absent)");
 }
 
+/// D10, for the files themselves: .NET's reader of configuration files takes the same.
+TEST_F(LayeredSourceTest, FilesAreReadAsDotnetReadsThem) {
+    const auto source = load(
+        "{ // note: 'a'\n PortBridge : { 'A': 'it\\'s \"b\"', /* {c: 'd'} */ $B_1: 0x1393,\n"
+        "  C: \"x:'y'\", PortMappings: { 5021: { D: 010, E: undefined, F: -1.5e3, G: true } }, "
+        "}\n}");
+    EXPECT_TRUE(diagnostics.ok()) << errors();
+    EXPECT_EQ(value(source, "PortBridge:A"), "it's \"b\"");
+    EXPECT_EQ(value(source, "PortBridge:$B_1"), "5011");
+    EXPECT_EQ(value(source, "PortBridge:C"), "x:'y'");
+    EXPECT_EQ(value(source, "PortBridge:PortMappings:5021:D"), "8");
+    EXPECT_EQ(value(source, "PortBridge:PortMappings:5021:E"), "");
+    EXPECT_EQ(value(source, "PortBridge:PortMappings:5021:F"), "-1.5e3");
+    EXPECT_EQ(value(source, "PortBridge:PortMappings:5021:G"), "True");
+    EXPECT_THAT(source.find("PortBridge:C")->origin, HasSubstr("appsettings.json:3"));
+}
+
+/// D10: what .NET does not take either is told with its place.
+TEST_F(LayeredSourceTest, WhatNobodyTakesIsAnError) {
+    for (const char* text : {"{ A: simple }", "{ 'A: 1 }", "{ \xe2\x80\x9cX\xe2\x80\x9d: 1 }",
+                             "{ A 1 }", "{ A: 1 B: 2 }", "{ 'A': '\\q' }", "{ A: 08 }",
+                             "{ A-B: 1 }", "{ /* A: 1 }", "{ A: 'x\\"}) {
+        diagnostics = {};
+        (void)load(text);
+        ASSERT_EQ(diagnostics.errors.size(), 1u) << text;
+        EXPECT_THAT(errors(), HasSubstr("appsettings.json:1: ")) << text;
+        EXPECT_THAT(errors(), HasSubstr("not JSON")) << text;
+    }
+}
+
 TEST_F(LayeredSourceTest, ArraysMergeByNumber) {
     write("program/appsettings.json", R"({"PortBridge":{"EntityPaths":["a","b","c"]}})");
     write("settings/appsettings.json", R"({"PortBridge":{"EntityPaths":["x"]}})");
