@@ -26,6 +26,8 @@ constexpr std::chrono::seconds kCloseLimit{2};
 /// Of silence that looks like death: a process that was stopped for a while finds its timers due
 /// before it has read what arrived meanwhile.
 constexpr std::chrono::milliseconds kSecondLook{100};
+/// Of the secret by which the relay knows a listener that comes again.
+constexpr std::size_t kInstanceBytes = 16;
 constexpr std::size_t kMaxPendingAnswers = 64;
 constexpr std::uint16_t kNormalClosure = 1000;
 
@@ -69,6 +71,7 @@ Listener::Listener(const net::asio::any_io_executor& executor,
       events_(std::move(events)),
       wake_(executor),
       id_(hc::make_guid()),
+      instance_(crypto::random_hex(kInstanceBytes)),
       sessions_(std::make_shared<SessionHost>(executor, context_, id_)),
       answers_(std::make_shared<Quota>(kMaxPendingAnswers)),
       patience_(context_->options.session.keep_alive) {
@@ -128,6 +131,7 @@ net::awaitable<Error> Listener::serve_once() {
 net::awaitable<Result<RelayDialer::Registration>> Listener::register_once() {
     const RelayDialer::ListenOptions how{
         .keep_alive = context_->options.session.keep_alive,
+        .instance = instance_,
         .dial_limit = patience_.limit(RelayDialer::kDialLimit),
         .answer_limit = patience_.limit(RelayDialer::kListenAnswerLimit)};
     const auto began = net::Clock::now();

@@ -63,6 +63,7 @@ private:
     // The same for all control channels: a new one replaces what is left of the last, and client
     // agents that resume a session find it again.
     std::string id_;
+    std::string instance_;
     std::shared_ptr<SessionHost> sessions_;
     std::shared_ptr<const ServedEntity> entity_;
     std::shared_ptr<Control> control_;

@@ -32,6 +32,8 @@ constexpr const char* kRightsAdvice =
 constexpr const char* kTokenAdvice =
     "; it requires client authorization: name an access rule and its key (--rule and "
     "--rule-key-file) instead of --no-auth";
+/// docs/protocol.md, "The same listener again".
+constexpr const char* kInstanceHeader = "Hpb-Instance";
 constexpr const char* kUserAgent = "hpb/" HPB_VERSION;
 
 std::int64_t unix_now() {
@@ -252,6 +254,7 @@ net::awaitable<Result<RelayDialer::Registration>> RelayDialer::listen(std::strin
     const std::string authorization = token(entity);
     if (!authorization.empty()) request.headers.add("ServiceBusAuthorization", authorization);
     request.headers.add("Relay-User-Agent", kUserAgent);
+    if (!options.instance.empty()) request.headers.add(kInstanceHeader, options.instance);
     const bool asked = options.keep_alive.count() > 0;
     if (asked) request.headers.add(kKeepAliveHeader, std::to_string(options.keep_alive.count()));
     auto outcome = co_await open(access_.address, std::move(request), "a listener on " + entity,

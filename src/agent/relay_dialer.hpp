@@ -79,6 +79,8 @@ public:
 
     struct ListenOptions {
         std::chrono::seconds keep_alive{0};  ///< to agree on with the relay; 0: not asked for
+        /// Secret of this listener, by which the relay knows it when it comes again.
+        std::string instance;
         Milliseconds dial_limit{kDialLimit};
         Milliseconds answer_limit{kListenAnswerLimit};
     };

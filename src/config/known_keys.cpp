@@ -87,6 +87,7 @@ constexpr std::string_view kKnownKeys[] = {
     "Relay:HandshakeTimeoutSeconds",
     "Relay:RendezvousTimeoutSeconds",
     "Relay:CloseTimeoutSeconds",
+    "Relay:HalfCloseTimeoutSeconds",
     "Relay:PingIntervalSeconds",
     "Relay:TokenGraceSeconds",
     "Relay:ClockSkewSeconds",

@@ -270,7 +270,11 @@ void read_limits(SettingReader& reader, RelayOptions& options) {
     };
     seconds("HandshakeTimeoutSeconds", options.handshake_timeout, 1);
     seconds("RendezvousTimeoutSeconds", options.rendezvous_timeout, 1);
-    seconds("CloseTimeoutSeconds", options.close_timeout, 1);
+    seconds("HalfCloseTimeoutSeconds", options.half_close_timeout, 1);
+    if (const Setting* old = reader.find("Relay:CloseTimeoutSeconds")) {
+        reader.warning(*old, "has no effect any more: half-closed connections live while TCP does",
+                       "remove it, or set HalfCloseTimeoutSeconds");
+    }
     seconds("PingIntervalSeconds", options.ping_interval, 1);
     seconds("TokenGraceSeconds", options.token_grace, 0);
     seconds("ClockSkewSeconds", options.clock_skew, 0);

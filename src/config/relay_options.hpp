@@ -58,7 +58,8 @@ struct RelayOptions {
     std::size_t max_pending_senders = 5000;       ///< senders that wait for a rendezvous
     std::chrono::seconds handshake_timeout{10};   ///< TCP accept to complete request head
     std::chrono::seconds rendezvous_timeout{30};  ///< sender's wait for a listener
-    std::chrono::seconds close_timeout{60};       ///< one side's Close to the other's
+    /// Silence of the side that has not closed, after the other has.
+    std::chrono::seconds half_close_timeout{12 * 3600};
     std::chrono::seconds ping_interval{30};
     std::chrono::seconds token_grace{
         300};  ///< control channel lives this long past its token's expiry

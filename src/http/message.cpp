@@ -101,6 +101,12 @@ boost::system::error_code make_error_code(errc e) {
     return {static_cast<int>(e), category};
 }
 
+std::size_t Headers::count(std::string_view name) const {
+    return static_cast<std::size_t>(
+        std::count_if(fields_.begin(), fields_.end(),
+                      [&](const Header& field) { return iequals(field.name, name); }));
+}
+
 bool Headers::has(std::string_view name) const {
     return std::any_of(fields_.begin(), fields_.end(),
                        [&](const Header& field) { return iequals(field.name, name); });
@@ -133,6 +139,23 @@ std::string serialize(const RequestHead& request) {
     append_headers(out, request.headers);
     out += "\r\n";
     return out;
+}
+
+std::string_view find_ambiguity(const RequestHead& request) {
+    const auto& headers = request.headers;
+    if (headers.count("Host") > 1) return "There is more than one Host header";
+    if (headers.count("Content-Length") > 1) return "There is more than one Content-Length header";
+    if (headers.has("Content-Length") && headers.has("Transfer-Encoding")) {
+        return "There are both Content-Length and Transfer-Encoding";
+    }
+    if (request.target.find('#') != std::string::npos) return "The request's target has a fragment";
+    const bool absolute = request.target.find("://") < request.target.find_first_of("/?");
+    const bool other_form =
+        request.method == "CONNECT" || (request.method == "OPTIONS" && request.target == "*");
+    if (!request.target.starts_with('/') && !absolute && !other_form) {
+        return "The request's target does not begin with '/'";
+    }
+    return {};
 }
 
 bool may_have_body(unsigned status) {

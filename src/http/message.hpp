@@ -28,6 +28,7 @@ public:
     }
     [[nodiscard]] const std::vector<Header>& all() const { return fields_; }
     [[nodiscard]] bool has(std::string_view name) const;
+    [[nodiscard]] std::size_t count(std::string_view name) const;
     /// @return the first value, or "" when there is none.
     [[nodiscard]] std::string_view get(std::string_view name) const;
     /// True if any field `name`, read as a comma-separated list, has `token` (ignoring case).
@@ -41,7 +42,12 @@ struct RequestHead {
     std::string method;
     std::string target;  ///< as received, still percent-encoded
     Headers headers;
+    unsigned version = 11;  ///< 10 or 11; not serialized
 };
+
+/// @return what makes `request` ambiguous, so that two parties could read it in two ways (RFC 9112
+/// sections 3.2, 6.3 and 11), or "".
+[[nodiscard]] std::string_view find_ambiguity(const RequestHead& request);
 
 struct ResponseHead {
     unsigned status = 0;

@@ -29,7 +29,8 @@ public:
 
 private:
     void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target,
-                         int, ErrorCode&) override {
+                         int version, ErrorCode&) override {
+        request.version = static_cast<unsigned>(version);
         request.method = to_std(method);
         request.target = to_std(target);
     }
@@ -85,8 +86,12 @@ public:
             const bool bare = c == '\n' && !after_cr;
             if (bare ? mode_ == Mode::strict : (c == '\n') != after_cr)
                 return malformed(what_, "bad line ending");
-            if (c == '\0' || (c > 0 && c < ' ' && c != '\t' && c != '\r' && c != '\n')) {
+            if (c == '\0' || (c > 0 && c < ' ' && c != '\t' && c != '\r' && c != '\n') ||
+                c == '\x7f') {
                 return malformed(what_, "control character");
+            }
+            if (mode_ == Mode::strict && (c == ' ' || c == '\t') && text_.ends_with("\r\n")) {
+                return malformed(what_, "a line that begins with a space");
             }
             if (text_.size() >= limit_) {
                 return Error{errc::head_too_large,

@@ -329,6 +329,10 @@ std::chrono::milliseconds Stream::since_last_acknowledgement() const {
     return std::chrono::milliseconds(info_of(socket_).tcpi_last_ack_recv);
 }
 
+bool Stream::is_lost() const {
+    return info_of(socket_).tcpi_state == TCP_CLOSE;
+}
+
 bool Stream::is_unacknowledged() const {
     const tcp_info info = info_of(socket_);
     // A peer that does not read answers each probe of its window, so that one is under way at most.

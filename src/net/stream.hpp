@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "net/coro.hpp"
@@ -104,6 +105,10 @@ public:
     /// True if something that was sent, or asked, has to be repeated as the peer's TCP says
     /// nothing.
     [[nodiscard]] bool is_unacknowledged() const;
+
+    /// True once the kernel has given the connection up: after a reset, or when nothing answered
+    /// its probes. For a stream that nobody reads.
+    [[nodiscard]] bool is_lost() const;
 
     [[nodiscard]] bool secure() const { return ssl_ != nullptr || records_ != nullptr; }
     /// For the reason of a handshake's failure; null otherwise, as a rule.

@@ -22,6 +22,9 @@ constexpr std::chrono::seconds kResponseLimit{10};
 constexpr std::chrono::seconds kLingerAfterRefusal{2};
 /// docs/protocol.md, "Keep-alive of a control channel".
 constexpr const char* kKeepAliveHeader = "Hpb-Keep-Alive";
+/// docs/protocol.md, "The same listener again".
+constexpr const char* kInstanceHeader = "Hpb-Instance";
+constexpr std::size_t kMaxIdSize = 128;
 
 std::string without_port(std::string_view host) {
     if (!host.empty() && host.front() == '[') {
@@ -148,6 +151,9 @@ void Connection::take_apart(http::RequestHead head) {
 }
 
 net::awaitable<void> Connection::route() {
+    if (const auto fault = http::find_ambiguity(request_.head); !fault.empty()) {
+        co_return co_await refuse({400, std::string(fault)});
+    }
     if (!request_.has_path) {
         co_return co_await refuse({400, "The request's path is malformed"});
     }
@@ -234,7 +240,7 @@ net::awaitable<void> Connection::serve_listener() {
         co_return co_await refuse_listener(refusal);
     }
     std::string id = hc::query_parameter(request_.target.query, "sb-hc-id").value_or("");
-    if (id.empty() || id.size() > 128) id = hc::make_guid();
+    if (id.empty() || id.size() > kMaxIdSize) id = hc::make_guid();
     id = printable(id);
 
     // Later renewals are judged like this request, but against the entity alone.
@@ -250,12 +256,14 @@ net::awaitable<void> Connection::serve_listener() {
         return check_access(renewal, entity->options.access_rules, context.options.access_rules);
     };
     const auto keep_alive = agreed_keep_alive();
+    const auto instance = request_.head.headers.get(kInstanceHeader);
     http::ResponseHead response = websocket::make_upgrade_response(request_.head, "");
     if (keep_alive.count() > 0)
         response.headers.add(kKeepAliveHeader, std::to_string(keep_alive.count()));
     net::WebSocket socket(std::move(stream_), websocket::Role::server, request_.early);
     auto channel = std::make_shared<ControlChannel>(
         std::move(socket), context_.registry, match->entity, context_.options, id,
+        std::string(instance.substr(0, kMaxIdSize)),
         context_.public_address.base(request_.head, peer_), *grant, std::move(check_renewal),
         keep_alive, ListenerLog{context_.log, peer_});
     if (!context_.registry.add_listener(*entity, channel)) {

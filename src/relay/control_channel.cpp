@@ -18,19 +18,21 @@ constexpr std::uint16_t kPolicyViolation = 1008;  // RFC 6455 section 7.4.1
 /// what arrived meanwhile.
 constexpr int kMissedPings = 3;
 constexpr std::chrono::seconds kCloseLimit{5};
+constexpr std::chrono::milliseconds kDoubtPause{100};
 
 }  // namespace
 
 ControlChannel::ControlChannel(net::WebSocket socket, Registry& registry,
                                std::shared_ptr<Entity> entity, const config::RelayOptions& options,
-                               std::string id, std::string public_base, Grant grant,
-                               TokenCheck check_token, std::chrono::seconds keep_alive,
+                               std::string id, std::string instance, std::string public_base,
+                               Grant grant, TokenCheck check_token, std::chrono::seconds keep_alive,
                                ListenerLog log)
     : socket_(std::move(socket)),
       registry_(registry),
       entity_(std::move(entity)),
       options_(options),
       id_(std::move(id)),
+      instance_(std::move(instance)),
       public_base_(std::move(public_base)),
       grant_(grant),
       check_token_(std::move(check_token)),
@@ -157,6 +159,30 @@ void ControlChannel::announce(std::string message, std::shared_ptr<PendingSender
         ++self->queued_announcements_;
         net::spawn(self->socket_.executor(), send_announcement(self, std::move(message)));
     });
+}
+
+void ControlChannel::doubt() {
+    net::asio::post(socket_.executor(), [self = shared_from_this()] {
+        if (self->ended_ || self->replaced_ || self->doubted_.exchange(true)) return;
+        self->socket_.send_ping();
+        net::spawn(self->socket_.executor(), resolve_doubt(self));
+    });
+}
+
+net::awaitable<void> ControlChannel::resolve_doubt(std::shared_ptr<ControlChannel> self) {
+    const auto asked = net::Clock::now();
+    const auto until = asked + kDoubtLimit;
+    const auto heard = [&] { return self->socket_.last_received() > asked; };
+    // Nobody tells when something has been received; a look now and then is enough.
+    while (!self->ended_ && !heard() && net::Clock::now() < until)
+        (void)co_await self->ended_signal_.wait_until(net::Clock::now() + kDoubtPause);
+    if (!self->ended_ && !self->replaced_ && !heard()) {
+        ops::log_debug("relay", "listener {} on {}: another one has its id, and this one is dead",
+                       self->id_, self->entity_->options.path);
+        self->socket_.interrupt();
+        co_return;
+    }
+    self->doubted_ = false;
 }
 
 void ControlChannel::replace() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,16 +31,26 @@ public:
     static constexpr std::size_t kMaxQueuedAnnouncements = 256;
     /// Longest message taken from a listener: more than any client sends here.
     static constexpr std::size_t kMaxMessage = 1024 * 1024;
+    /// For the answer to the Ping of doubt().
+    static constexpr std::chrono::seconds kDoubtLimit{5};
 
+    /// @param instance  the listener's Hpb-Instance, or "" (docs/protocol.md, "The same listener
+    /// again").
     /// @param keep_alive  what the answer to the upgrade agrees to (docs/protocol.md, "Keep-alive
     /// of a control channel"); 0: nothing.
     ControlChannel(net::WebSocket socket, Registry& registry, std::shared_ptr<Entity> entity,
-                   const config::RelayOptions& options, std::string id, std::string public_base,
-                   Grant grant, TokenCheck check_token, std::chrono::seconds keep_alive,
-                   ListenerLog log);
+                   const config::RelayOptions& options, std::string id, std::string instance,
+                   std::string public_base, Grant grant, TokenCheck check_token,
+                   std::chrono::seconds keep_alive, ListenerLog log);
 
     /// The listener's sb-hc-id, as affinity headers name it.
     [[nodiscard]] const std::string& id() const { return id_; }
+    /// True if `other` is a newer control channel of the very process that opened this one.
+    [[nodiscard]] bool is_succeeded_by(const ControlChannel& other) const {
+        return !instance_.empty() && instance_ == other.instance_;
+    }
+    /// True while it has to show that it is alive: see doubt().
+    [[nodiscard]] bool doubted() const { return doubted_; }
     /// Scheme, host and port with which its rendezvous addresses begin.
     [[nodiscard]] const std::string& public_base() const { return public_base_; }
 
@@ -60,6 +71,11 @@ public:
     /// if it does not. What waits for this listener is told.
     void replace();
 
+    /// Another listener has come with the same id, so this one may be what a lost connection has
+    /// left behind: it is sent a Ping, and cut if nothing comes back within kDoubtLimit. Meanwhile
+    /// senders are given to others.
+    void doubt();
+
     /// Closes the channel with a code and reason of the relay's own.
     void shut_down(std::uint16_t code, std::string reason);
 
@@ -67,6 +83,7 @@ private:
     static net::awaitable<void> send_announcement(std::shared_ptr<ControlChannel> self,
                                                   std::string message);
     static net::awaitable<void> watch(std::shared_ptr<ControlChannel> self);
+    static net::awaitable<void> resolve_doubt(std::shared_ptr<ControlChannel> self);
     static net::awaitable<void> end_replaced(std::shared_ptr<ControlChannel> self);
     [[nodiscard]] std::chrono::milliseconds ping_interval() const;
     [[nodiscard]] std::chrono::milliseconds longest_silence() const;
@@ -80,6 +97,7 @@ private:
     std::shared_ptr<Entity> entity_;
     const config::RelayOptions& options_;
     std::string id_;
+    std::string instance_;
     std::string public_base_;
     Grant grant_;
     TokenCheck check_token_;
@@ -88,6 +106,7 @@ private:
     net::Signal ended_signal_;
     bool ended_ = false;
     bool replaced_ = false;
+    std::atomic<bool> doubted_{false};  // written on its thread, read under the Registry's mutex
     std::size_t queued_announcements_ = 0;
 };
 

@@ -52,24 +52,32 @@ std::optional<EntityMatch> Registry::find(std::string_view path) const {
 
 bool Registry::add_listener(Entity& entity, std::shared_ptr<ControlChannel> listener) {
     std::shared_ptr<ControlChannel> old;
+    Listeners namesakes;
     Senders left_alone;
+    bool added = true;
     {
         const std::lock_guard lock(mutex_);
         auto& listeners = entity.listeners;
-        const auto same = std::find_if(listeners.begin(), listeners.end(), [&](const auto& one) {
-            return iequals(one->id(), listener->id());
+        std::copy_if(listeners.begin(), listeners.end(), std::back_inserter(namesakes),
+                     [&](const auto& one) { return iequals(one->id(), listener->id()); });
+        const auto same = std::find_if(namesakes.begin(), namesakes.end(), [&](const auto& one) {
+            return one->is_succeeded_by(*listener);
         });
-        if (same != listeners.end()) {
-            old = std::exchange(*same, std::move(listener));
+        if (same != namesakes.end()) {
+            old = std::move(*same);
+            namesakes.erase(same);
+            *std::find(listeners.begin(), listeners.end(), old) = std::move(listener);
             left_alone = take_pending_of(*old);
+        } else if (listeners.size() >= options_.max_listeners) {
+            added = false;
         } else {
-            if (listeners.size() >= options_.max_listeners) return false;
             listeners.push_back(std::move(listener));
         }
     }
     if (old) old->replace();
+    for (const auto& namesake : namesakes) namesake->doubt();
     for (const auto& sender : left_alone) PendingSender::listener_lost(sender);
-    return true;
+    return added;
 }
 
 Registry::Senders Registry::take_pending_of(const ControlChannel& listener) {
@@ -124,6 +132,9 @@ Checked<std::shared_ptr<ControlChannel>> Registry::pick_listener(const Entity& e
         }
         candidates.push_back(listener);
     }
+    const auto doubted = std::partition(candidates.begin(), candidates.end(),
+                                        [](const auto& one) { return !one->doubted(); });
+    if (doubted != candidates.begin()) candidates.erase(doubted, candidates.end());
     if (!candidates.empty()) {
         std::uniform_int_distribution<std::size_t> any(0, candidates.size() - 1);
         return candidates[any(random_)];

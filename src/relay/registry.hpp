@@ -56,8 +56,10 @@ public:
     /// none.
     [[nodiscard]] std::optional<EntityMatch> find(std::string_view path) const;
 
-    /// A listener of the same id (without regard to case) is replaced: removed, ended, and the
-    /// senders that wait for it are told. @return false if the entity has max_listeners already.
+    /// A listener of the same id and instance (ControlChannel::is_succeeded_by) is replaced:
+    /// removed, ended, and the senders that wait for it are told. Others of that id (without regard
+    /// to case) stay, if they are alive: ControlChannel::doubt().
+    /// @return false if the entity has max_listeners already.
     [[nodiscard]] bool add_listener(Entity& entity, std::shared_ptr<ControlChannel> listener);
     /// Also tells the senders that wait for this listener.
     void remove_listener(Entity& entity, const ControlChannel& listener);

@@ -168,16 +168,21 @@ void Rendezvous::check_liveness(Leg& leg) {
         leg.stream.interrupt();
     } else if (!leg.closed) {
         send_control(leg, Opcode::ping, {});
+    } else if (leg.stream.is_lost()) {
+        // Nothing is read from or sent to it any more, so nothing else would show it.
+        interrupt();
     }
 }
 
-/// When the side that has not closed yet is given up: half-closed connections live while it sends.
+/// When the side that has not closed yet is given up. It may be working on a long answer, and it
+/// need not answer Pings (a .NET WebSocket that has received a Close does not): who is dead is
+/// known by TCP, and this limit is for what TCP cannot tell.
 net::Clock::time_point Rendezvous::close_deadline() const {
     auto deadline = net::Clock::time_point::max();
     for (const Leg* leg : {&sender_, &listener_}) {
         if (leg->closed || !leg->waiting_to_read) continue;
-        deadline = std::min(deadline,
-                            std::max(*first_close_, leg->last_received) + options_.close_timeout);
+        deadline = std::min(
+            deadline, std::max(*first_close_, leg->last_received) + options_.half_close_timeout);
     }
     return deadline;
 }
@@ -191,6 +196,10 @@ net::awaitable<void> Rendezvous::watch(std::shared_ptr<Rendezvous> self) {
         if (self->done_) co_return;
         const auto now = net::Clock::now();
         if (self->first_close_ && now >= self->close_deadline()) {
+            ops::log_info("relay",
+                          "ended a half-closed connection: its open side was silent for {} s "
+                          "(HalfCloseTimeoutSeconds)",
+                          self->options_.half_close_timeout.count());
             self->interrupt();
             co_return;
         }

@@ -47,6 +47,15 @@ bool is_upgrade(const http::RequestHead& request) {
 Result<void> check_upgrade_request(const http::RequestHead& request) {
     if (request.method != "GET")
         return bad_handshake("a WebSocket upgrade has to be a GET request");
+    if (request.version < 11) return bad_handshake("a WebSocket upgrade needs HTTP/1.1");
+    const auto length = request.headers.get("Content-Length");
+    if (request.headers.has("Transfer-Encoding") || (!length.empty() && length != "0")) {
+        return bad_handshake("a WebSocket upgrade has no body");
+    }
+    for (const auto* name : {"Sec-WebSocket-Key", "Sec-WebSocket-Version"}) {
+        if (request.headers.count(name) > 1)
+            return bad_handshake(std::string("there is more than one ") + name);
+    }
     if (!request.headers.has_token("Connection", "upgrade")) {
         return bad_handshake("the header Connection: Upgrade is missing");
     }

@@ -182,3 +182,47 @@ async def test_the_first_http_request_beside_a_listener_is_a_warning_and_no_othe
     await until(lambda: lines(), 5, "a warning")
     assert len(lines()) == 1 and " WARN " in lines()[0], lines()
     await listener.close()
+
+
+# ---------------------------------------------------------------- requests that can be read in two ways
+
+
+def upgrade_with(relay, *, target=None, version="HTTP/1.1", headers=(), raw=""):
+    lines = [f"GET {target or relayclient.target('simple', 'connect')} {version}", f"Host: {relay.host}:{relay.port}",
+             "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+             "Sec-WebSocket-Version: 13", f"ServiceBusAuthorization: {relay.token()}", *headers]
+    return ("\r\n".join(lines) + "\r\n" + raw + "\r\n").encode("latin-1")
+
+
+AMBIGUOUS = {
+    "two hosts": dict(headers=["Host: elsewhere.test"]), "http 1.0": dict(version="HTTP/1.0"),
+    "folded": dict(headers=["X-A: a", " b"]), "folded by a tab": dict(headers=["X-A: a", "\tb"]),
+    "fragment": dict(target="/$hc/simple?sb-hc-action=connect#x"), "fragment in path": dict(target="/$hc/sim#ple"),
+    "no slash": dict(target="simple?sb-hc-action=connect"), "asterisk": dict(target="*"),
+    "two lengths": dict(headers=["Content-Length: 0", "Content-Length: 0"]),
+    "list of lengths": dict(headers=["Content-Length: 0, 0"]), "signed length": dict(headers=["Content-Length: +0"]),
+    "both framings": dict(headers=["Content-Length: 0", "Transfer-Encoding: chunked"]),
+    "body": dict(headers=["Content-Length: 5"]), "chunked": dict(headers=["Transfer-Encoding: chunked"]),
+    "space before colon": dict(headers=["X-A : a"]), "space in name": dict(headers=["X A: a"]),
+    "empty name": dict(headers=[": a"]), "no colon": dict(headers=["X-A"]),
+    "NUL": dict(headers=["X-A: a\0b"]), "DEL": dict(headers=["X-A: a\x7fb"]), "bell": dict(headers=["X-A: a\x07b"]),
+    "bare CR": dict(headers=["X-A: a\rb"]), "bare LF": dict(raw="X-A: a\n"), "two keys": dict(
+        headers=["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]), "two versions": dict(
+        headers=["Sec-WebSocket-Version: 13"]), "version 2": dict(version="HTTP/2.0"),
+    "control in target": dict(target="/$hc/sim\x01ple")}
+
+
+@pytest.mark.parametrize("what", AMBIGUOUS.values(), ids=AMBIGUOUS)
+@asynctest()
+async def test_what_can_be_read_in_two_ways_is_400(relay, what):
+    """S16: two parties on the way must not read two requests."""
+    head, _ = await raw_answer(relay, upgrade_with(relay, **what))
+    assert head.status == 400 and TRACKING.search(head.reason), head.first
+
+
+@asynctest()
+async def test_the_plain_form_of_that_request_is_taken(relay):
+    """S16: the requests above fail for their fault only; absolute-form is a form that servers have to take."""
+    for target in (None, f"http://{relay.host}:{relay.port}/$hc/simple?sb-hc-action=connect"):
+        head, _ = await raw_answer(relay, upgrade_with(relay, target=target, headers=["Content-Length: 0"]))
+        assert head.status == 404 and "There are no listeners" in head.reason

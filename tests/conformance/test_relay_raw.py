@@ -355,52 +355,6 @@ async def test_without_the_header_nothing_is_agreed_on_and_pings_keep_their_own_
     await listener.close()
 
 
-@asynctest()
-async def test_a_listener_that_registers_again_takes_its_own_place_and_the_senders_that_wait(relay):
-    identity = str(uuid.uuid4())
-    elsewhere = await within(relayclient.Listener.open(relay, "other", identity=identity))
-    old = await within(relayclient.Listener.open(relay, identity=identity))
-    before, accepted, _ = await within(relayclient.pair(relay, old))
-    dialling = asyncio.create_task(relayclient.send(relay))
-    stale = await within(old.next_accept())
-    await refused(relayclient.Listener.open(  # only who may listen
-        relay, identity=identity, token=relay.token(rule="send", key=product.SEND_KEY)), 401)
-    await stays(lambda: old.closed is None, 0.2, "a refused listener replaces nobody")
-
-    new = await within(relayclient.Listener.open(relay, identity=identity.upper()))
-    request = await within(new.next_accept(), 3)
-    with pytest.raises(ws.HandshakeError) as gone:
-        await within(old.rendezvous(stale))
-    assert gone.value.status == 403, "the address of the first announcement"
-    await within(new.rendezvous(request))
-    await within(dialling)
-    await until(lambda: old.closed is not None, 3, "the old control channel's end")
-    assert isinstance(old.closed, ws.Message) and old.closed.code == 1008, old.closed
-    for _ in range(5):
-        sender, _, _ = await within(relayclient.pair(relay, new))
-        sender.abort()
-    await before.send(b"still")
-    assert (await within(accepted.receive())).payload == b"still"
-    assert elsewhere.closed is None and new.closed is None
-    await elsewhere.close()
-    await new.close()
-
-
-@asynctest()
-async def test_a_replaced_control_channel_that_is_dead_is_cut_and_takes_no_place(bench):
-    relay = bench.relay(options=bench.relay_options(MaxListeners=1))
-    identity = str(uuid.uuid4())
-    old = await within(relayclient.Listener.open(relay, identity=identity))
-    old._reader.cancel()  # reads nothing and answers nothing from now on
-    for _ in range(3):
-        new = await within(relayclient.Listener.open(relay, identity=identity))
-    assert (await within(old.control.receive())).code == 1008
-    await ended_without_close(old.control)
-    sender, _, _ = await within(relayclient.pair(relay, new))
-    sender.abort()
-    await new.close()
-
-
 @asynctest(120)
 async def test_a_listener_that_does_not_read_is_passed_over_at_once(relay):
     identity = str(uuid.uuid4())

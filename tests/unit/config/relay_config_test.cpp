@@ -141,7 +141,7 @@ TEST_F(RelayConfigTest, EveryLimitHasAKey) {
       "BusyPollMicroseconds": 1,
       "MaxConnections": 3, "MaxHandshakes": 4, "MaxHeadBytes": 5000, "MaxListeners": 6,
       "MaxPendingSenders": 7, "HandshakeTimeoutSeconds": 8, "RendezvousTimeoutSeconds": 9,
-      "CloseTimeoutSeconds": 10, "PingIntervalSeconds": 11, "TokenGraceSeconds": 12,
+      "HalfCloseTimeoutSeconds": 10, "PingIntervalSeconds": 11, "TokenGraceSeconds": 12,
       "ClockSkewSeconds": 13, "RefusalDelayMilliseconds": 14 } })");
     ASSERT_TRUE(diagnostics.ok()) << errors();
     EXPECT_EQ(options.threads, 2u);
@@ -153,7 +153,7 @@ TEST_F(RelayConfigTest, EveryLimitHasAKey) {
     EXPECT_EQ(options.max_pending_senders, 7u);
     EXPECT_EQ(options.handshake_timeout, 8s);
     EXPECT_EQ(options.rendezvous_timeout, 9s);
-    EXPECT_EQ(options.close_timeout, 10s);
+    EXPECT_EQ(options.half_close_timeout, 10s);
     EXPECT_EQ(options.ping_interval, 11s);
     EXPECT_EQ(options.token_grace, 12s);
     EXPECT_EQ(options.clock_skew, 13s);

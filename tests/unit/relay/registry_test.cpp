@@ -20,12 +20,13 @@ protected:
         registry_.emplace(options_);
     }
 
-    std::shared_ptr<ControlChannel> listener(const std::string& id) {
+    std::shared_ptr<ControlChannel> listener(const std::string& id,
+                                             const std::string& instance = "") {
         const auto entity = registry_->find("hyco")->entity;
         net::WebSocket socket(net::Stream(net::tcp::socket(context_)), websocket::Role::server, {});
         return std::make_shared<ControlChannel>(std::move(socket), *registry_, entity, options_, id,
-                                                "host", Grant{}, nullptr, std::chrono::seconds(0),
-                                                ListenerLog{});
+                                                instance, "ws://host", Grant{}, nullptr,
+                                                std::chrono::seconds(0), ListenerLog{});
     }
 
     std::string found(std::string_view path) {
@@ -92,13 +93,13 @@ TEST_F(RegistryTest, ARendezvousKeyIsGoodOnceAndPendingSendersAreBounded) {
 
 TEST_F(RegistryTest, AListenerThatRegistersAgainTakesItsOwnPlace) {
     auto& entity = *registry_->find("hyco")->entity;
-    const auto old = listener("abc");
+    const auto old = listener("abc", "secret");
     ASSERT_TRUE(registry_->add_listener(entity, old));
     ASSERT_TRUE(registry_->add_listener(entity, listener("b")));
     const auto waiting = std::make_shared<PendingSender>(context_.get_executor());
     const auto key =
         registry_->add_pending(waiting, *old, *registry_->find("hyco")->entity, "192.0.2.1");
-    const auto again = listener("ABC");
+    const auto again = listener("ABC", "secret");
     EXPECT_TRUE(registry_->add_listener(entity, again)) << "not one more";
     EXPECT_EQ(registry_->listener_count(entity), 2);
     EXPECT_EQ(registry_->pick_listener(entity, {{"abc"}, {}}, {}).value(), again);
@@ -117,6 +118,21 @@ TEST_F(RegistryTest, AListenerThatRegistersAgainTakesItsOwnPlace) {
     EXPECT_TRUE(std::holds_alternative<ListenerLost>(later->outcome()));
     registry_->remove_listener(entity, *old);
     EXPECT_EQ(registry_->listener_count(entity), 2) << "the old one's end is not the new one's";
+}
+
+TEST_F(RegistryTest, I4ListenersWithOneIdStayUnlessTheyAreOne) {
+    options_.max_listeners = 3;
+    auto& entity = *registry_->find("hyco")->entity;
+    for (const char* instance : {"", "", "one"}) {
+        ASSERT_TRUE(registry_->add_listener(entity, listener("a", instance)));
+    }
+    EXPECT_EQ(registry_->listener_count(entity), 3);
+    EXPECT_FALSE(registry_->add_listener(entity, listener("a")))
+        << "none of them is known to be dead";
+    EXPECT_FALSE(registry_->add_listener(entity, listener("a", "two")));
+    EXPECT_TRUE(registry_->add_listener(entity, listener("a", "one"))) << "takes its own place";
+    EXPECT_EQ(registry_->listener_count(entity), 3);
+    EXPECT_TRUE(registry_->pick_listener(entity, {{"a"}, {}}, {}));
 }
 
 TEST_F(RegistryTest, AnotherEntitysListenerOfThatIdIsSomebodyElse) {
