@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
+#include <regex>
 
 #include "base/text.hpp"
 #include "hpb/arguments.hpp"
@@ -156,7 +157,8 @@ void add_demo(CLI::App& app, CommandLine& line, Builder& build) {
         "demo", "run relay and both agents in one process, move data through them and measure");
     command.add_flag("--once", line.demo.once, "end after the check instead of serving on");
     command.add_option("--port", line.demo.port, "port of the local end, default any free one")
-        ->type_name("PORT");
+        ->type_name("PORT")
+        ->check(CLI::Range(0, 65535));
     command
         .add_option_function<std::string>(
             "--target",
@@ -226,6 +228,27 @@ ParseOutcome unexpected(const std::string& argument, const CLI::App& command) {
     const std::string hint = option_hint(word, command);
     return usage_error(
         fmt::format("unknown option {}{}", printable(word, 80), hint.empty() ? "; " + help : hint));
+}
+
+/// The library's sentences, in this program's words.
+std::string in_plain_words(std::string what) {
+    std::replace(what.begin(), what.end(), '\n', ' ');
+    static const std::regex range("(.*): Value (.*) not in range (\\S+) to (\\S+)");
+    static const std::regex conversion("Could not convert: (\\S+) = (.*)");
+    static const std::regex repeated("(.*): At Most 1 required but received (\\d+)");
+    static const std::regex missing("(.*): 1 required (\\S+) missing");
+    std::smatch match;
+    if (std::regex_match(what, match, range))
+        return fmt::format("{}: '{}' is not a number from {} to {}", match[1].str(),
+                           printable(match[2].str(), 80), match[3].str(), match[4].str());
+    if (std::regex_match(what, match, conversion))
+        return fmt::format("{}: '{}' is not a valid value", match[1].str(),
+                           printable(match[2].str(), 80));
+    if (std::regex_match(what, match, repeated))
+        return fmt::format("{} was given {} times; give it once", match[1].str(), match[2].str());
+    if (std::regex_match(what, match, missing))
+        return fmt::format("{} needs a value: {}", match[1].str(), match[2].str());
+    return what;
 }
 
 void collect_flags(const CLI::App& command, FlagNames& names) {
@@ -304,9 +327,7 @@ ParseOutcome parse_command_line(const std::vector<std::string>& arguments) {
     } catch (const CLI::ExtrasError&) {
         return unexpected(first, app);
     } catch (const CLI::ParseError& error) {
-        std::string what = error.what();
-        std::replace(what.begin(), what.end(), '\n', ' ');
-        return usage_error(std::move(what));
+        return usage_error(in_plain_words(error.what()));
     }
     const CLI::App& command = *app.get_subcommands().front();
     for (const CLI::App* work_load : command.get_subcommands()) {

@@ -15,11 +15,23 @@
 #endif
 
 #include "ops/log.hpp"
+#include "ops/log_format.hpp"
 
 namespace hpb::app {
 namespace {
 
 constexpr std::chrono::milliseconds kDrainPoll{10};
+
+ops::LogFormat error_format = ops::LogFormat::text;
+
+void print_problem(ops::Level level, std::string_view kind, std::string_view message) {
+    const std::string line =
+        error_format == ops::LogFormat::json
+            ? ops::format_line(ops::LogFormat::json, std::chrono::system_clock::now(), level, "hpb",
+                               message)
+            : fmt::format("hpb: {}: {}", kind, message);
+    std::fprintf(stderr, "%s\n", line.c_str());
+}
 
 }  // namespace
 
@@ -36,8 +48,16 @@ void print_ready(std::string_view role, const std::string& what) {
     std::fflush(stdout);
 }
 
+void set_error_format(ops::LogFormat format) {
+    error_format = format;
+}
+
 void print_error(std::string_view message) {
-    std::fprintf(stderr, "hpb: error: %.*s\n", static_cast<int>(message.size()), message.data());
+    print_problem(ops::Level::error, "error", message);
+}
+
+void print_warning(std::string_view message) {
+    print_problem(ops::Level::warn, "warning", message);
 }
 
 Process::Process(unsigned threads, std::chrono::microseconds busy_poll)

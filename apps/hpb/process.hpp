@@ -7,14 +7,18 @@
 #include <string_view>
 
 #include "net/executor_pool.hpp"
+#include "ops/log.hpp"
 
 namespace hpb::app {
 
 /// The one line on standard output that says a role can serve: "ready relay 127.0.0.1:8443".
 void print_ready(std::string_view role, const std::string& what);
 
+/// The form of the lines below: JSON where the log is to be JSON.
+void set_error_format(ops::LogFormat format);
 /// One line on standard error for a failure that ends the process.
 void print_error(std::string_view message);
+void print_warning(std::string_view message);
 
 /// Before anything else: opens what of standard input, output and error is closed to /dev/null, so
 /// that nothing else gets their numbers, and ignores the signals that are not meant to end a role

@@ -25,6 +25,7 @@ constexpr std::int32_t kEchoKey = 2;
 constexpr const char* kEntity = "demo";
 constexpr const char* kRule = "demo";
 constexpr std::chrono::milliseconds kDrainLimit{1000};
+constexpr std::chrono::seconds kTargetLimit{5};
 
 /// Relay, service agent and client agent in one process, as three machines would run them.
 class Demo {
@@ -136,6 +137,14 @@ void Demo::fail(const Error& error) {
 }
 
 net::awaitable<void> Demo::check(std::uint16_t local_port, std::uint16_t check_port) {
+    if (options_.target) {
+        net::DialOptions limits;
+        limits.timeout = kTargetLimit;
+        const auto reached = co_await net::dial(target_.host, target_.port, limits);
+        if (!reached)
+            co_return fail(reached.error().with_context(
+                fmt::format("the target {} cannot be reached", target_.to_string())));
+    }
     const bool terminal = ::isatty(STDOUT_FILENO) == 1;
     const Progress progress = [terminal, last = -1](std::uint64_t done,
                                                     std::uint64_t total) mutable {

@@ -8,6 +8,7 @@
 #include "config/known_keys.hpp"
 #include "config/log_config.hpp"
 #include "crypto/crypto.hpp"
+#include "hpb/process.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::app {
@@ -15,10 +16,10 @@ namespace {
 
 void print_problems(const config::Diagnostics& diagnostics) {
     for (const auto& error : diagnostics.errors) {
-        fmt::print(stderr, "hpb: error: {}\n", error.to_string());
+        print_error(error.to_string());
     }
     for (const auto& warning : diagnostics.warnings) {
-        fmt::print(stderr, "hpb: warning: {}\n", warning.to_string());
+        print_warning(warning.to_string());
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "net/descriptors.hpp"
 #include "net/dial.hpp"
+#include "net/listen_error.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -22,18 +23,6 @@ constexpr std::size_t kReservePerPort = 1;
 
 std::string to_text(const net::tcp::endpoint& endpoint) {
     return net::host_port(endpoint.address().to_string(), endpoint.port());
-}
-
-Error bind_error(const std::string& where, const net::error_code& error) {
-    std::string advice;
-    if (error == asio::error::address_in_use) {
-        advice = "; another program listens there: stop it or choose another port";
-    } else if (error == asio::error::access_denied) {
-        advice = "; ports below 1024 need the capability CAP_NET_BIND_SERVICE";
-    } else if (error == boost::system::errc::address_not_available) {
-        advice = "; this machine has no such address: check BindToAddress";
-    }
-    return {error, "cannot listen on " + where + ": " + error.message() + advice};
 }
 
 Result<net::tcp::acceptor> open_acceptor(const asio::any_io_executor& executor,
@@ -53,7 +42,7 @@ Result<net::tcp::acceptor> open_acceptor(const asio::any_io_executor& executor,
     if (!error) net::Stream::set_options(acceptor);
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
-    if (error) return bind_error(where, error);
+    if (error) return net::listen_error(where, error, "BindToAddress");
     return acceptor;
 }
 

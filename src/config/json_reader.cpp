@@ -213,6 +213,23 @@ JsonFile refused(std::string what) {
     return {{}, {{1, "", std::move(what)}}};
 }
 
+/// Of the character at `offset`, counted from 1.
+std::size_t column_at(std::string_view text, std::size_t offset) {
+    const auto before = text.substr(0, offset);
+    const auto line_begin = before.rfind('\n');
+    const auto line = before.substr(line_begin == std::string_view::npos ? 0 : line_begin + 1);
+    // Bytes that continue a character do not count.
+    return 1 + static_cast<std::size_t>(std::count_if(
+                   line.begin(), line.end(), [](char c) { return (c & '\xc0') != '\x80'; }));
+}
+
+std::string plain_words(const error_code& error) {
+    if (error == json::error::incomplete) return "the text ends too early; a bracket is missing";
+    if (error == json::error::syntax)
+        return "unexpected character; look for a missing comma, quote or bracket";
+    return error.message();
+}
+
 }  // namespace
 
 JsonFile read_json_file(std::string_view text) {
@@ -237,7 +254,8 @@ JsonFile read_json_file(std::string_view text) {
         file.is_json = false;
         if (file.problems.empty() || error != json::error::extra_data) {
             file.problems.push_back({handler.line_at(consumed), handler.path(),
-                                     fmt::format("not JSON here: {}", error.message())});
+                                     fmt::format("not JSON at column {}: {}",
+                                                 column_at(text, consumed), plain_words(error))});
         }
         return file;
     }

@@ -106,7 +106,7 @@ void read_level(SettingReader& reader, ops::LogOptions& options) {
     if (const auto parsed = parse_level(trim(level->value))) {
         options.level = *parsed;
     } else {
-        reader.error(*level, fmt::format("'{}' is no level", printable(level->value, 40)),
+        reader.error(*level, fmt::format("unknown level '{}'", printable(level->value, 40)),
                      "the levels are Verbose, Debug, Information, Warning, Error and Fatal");
     }
 }
@@ -119,7 +119,7 @@ void apply_flags(const LogFlags& flags, ops::LogOptions& options, Diagnostics& d
         } else {
             diagnostics.errors.push_back(
                 {"command line", "--log-level",
-                 fmt::format("'{}' is no level", printable(flags.level, 40)),
+                 fmt::format("unknown level '{}'", printable(flags.level, 40)),
                  "the levels are trace, debug, info, warn, error and off"});
         }
     }
@@ -127,7 +127,7 @@ void apply_flags(const LogFlags& flags, ops::LogOptions& options, Diagnostics& d
         options.format = ops::LogFormat::json;
     } else if (!flags.format.empty() && !iequals(flags.format, "text")) {
         diagnostics.errors.push_back({"command line", "--log-format",
-                                      fmt::format("'{}' is no format", printable(flags.format, 40)),
+                                      fmt::format("unknown format '{}'", printable(flags.format, 40)),
                                       "the formats are text and json"});
     }
 }

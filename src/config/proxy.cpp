@@ -126,7 +126,7 @@ ProxyOptions choose_proxy(SettingReader& reader, const SourceInputs& inputs,
         if (iequals(trim(setting->value), "none")) return {};
         auto proxy = parse_proxy(setting->value);
         if (proxy) return std::move(*proxy);
-        reader.error(*setting, "is no proxy address: " + proxy.error().message(),
+        reader.error(*setting, "not a valid proxy address: " + proxy.error().message(),
                      "write http://host:port, http://user:password@host:port or none");
         return {};
     }
@@ -142,7 +142,7 @@ ProxyOptions choose_proxy(SettingReader& reader, const SourceInputs& inputs,
         auto proxy = parse_proxy(*value);
         if (proxy) return std::move(*proxy);
         reader.diagnostics().errors.push_back(
-            {"environment", std::string(name), "is no proxy address: " + proxy.error().message(),
+            {"environment", std::string(name), "not a valid proxy address: " + proxy.error().message(),
              "write http://host:port, unset it, or set " + std::string(kProxyKey) + " to none"});
         return {};
     }

@@ -58,7 +58,7 @@ void read_address(SettingReader& reader, const ParsedConnectionString& connectio
     }
     // A connection string in this place would otherwise be repeated in the message, key and all.
     if (!use_connection_string && named->value.find(';') != std::string::npos) {
-        reader.error(*named, "this is no host name but looks like a connection string",
+        reader.error(*named, "this is not a host name: it looks like a connection string",
                      "put it into ConnectionString, HPB_CONNECTION_STRING or -x");
         return;
     }

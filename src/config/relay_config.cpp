@@ -107,7 +107,7 @@ void read_rights(SettingReader& reader, const std::string& section, AccessRule& 
         } else if (iequals(name, "Send")) {
             rule.send = true;
         } else {
-            reader.error(*right, fmt::format("'{}' is no right", printable(name, 40)),
+            reader.error(*right, fmt::format("unknown right '{}'", printable(name, 40)),
                          "the rights are Manage, Listen and Send");
         }
     }

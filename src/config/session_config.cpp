@@ -22,7 +22,7 @@ Protocol read_protocol(SettingReader& reader) {
     if (iequals(value, "auto")) return Protocol::automatic;
     if (iequals(value, "v1")) return Protocol::v1;
     if (iequals(value, "v2")) return Protocol::v2;
-    reader.error(*setting, fmt::format("'{}' is no protocol", printable(value, 40)),
+    reader.error(*setting, fmt::format("unknown protocol '{}'", printable(value, 40)),
                  "write auto, v1 or v2");
     return Protocol::automatic;
 }

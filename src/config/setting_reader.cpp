@@ -20,6 +20,16 @@ std::filesystem::path resolve(const Setting& setting) {
     return setting.directory.empty() ? name : setting.directory / name;
 }
 
+/// The remedy for a file that is not where it was looked for.
+std::string where_names_count_from(const Setting& setting) {
+    if (!setting.directory.empty())
+        return fmt::format("names in that file count from its folder, {}",
+                           std::filesystem::absolute(setting.directory).string());
+    std::error_code ignored;
+    return fmt::format("the name counts from the working directory, {}",
+                       std::filesystem::current_path(ignored).string());
+}
+
 }  // namespace
 
 SecretFile read_secret_file(const std::filesystem::path& path) {
@@ -81,7 +91,7 @@ bool SettingReader::boolean(std::string_view path, bool fallback) {
     const std::string_view value = trim(setting->value);
     if (iequals(value, "true")) return true;
     if (iequals(value, "false")) return false;
-    error(*setting, "is not a truth value", "write true or false");
+    error(*setting, "neither true nor false", "write true or false");
     return fallback;
 }
 
@@ -91,7 +101,7 @@ long long SettingReader::integer(std::string_view path, long long fallback, long
     if (setting == nullptr) return fallback;
     const auto value = parse_dotnet_int(setting->value);
     if (!value) {
-        error(*setting, "is not a whole number", fmt::format("write one from {} to {}", min, max));
+        error(*setting, "not a whole number", fmt::format("write one from {} to {}", min, max));
         return fallback;
     }
     if (*value < min || *value > max) {
@@ -142,8 +152,9 @@ std::string SettingReader::readable_file(std::string_view path) {
     if (setting == nullptr) return {};
     const std::string file = resolve(*setting).string();
     if (::access(file.c_str(), R_OK) != 0) {
-        error(*setting, fmt::format("{} can't be read: {}", file, std::strerror(errno)),
-              "a relative name counts from the folder of the file that it stands in");
+        const int why = errno;
+        error(*setting, fmt::format("{} can't be read: {}", file, std::strerror(why)),
+              where_names_count_from(*setting));
     } else if (std::error_code ignored; std::filesystem::is_directory(file, ignored)) {
         error(*setting, fmt::format("{} is a folder", file), "name the PEM file in it");
     }

@@ -153,7 +153,7 @@ Result<ControlMessage> parse_control_message(std::string_view text) {
     for (const auto& known : kKnownMessages) {
         const auto* value = message->if_contains(key_of(known.key));
         if (value == nullptr) continue;
-        if (!value->is_object()) return malformed(fmt::format("'{}' is no object", known.key));
+        if (!value->is_object()) return malformed(fmt::format("'{}' is not an object", known.key));
         return known.parse(value->get_object());
     }
     if (message->empty()) return UnknownMessage{};

@@ -147,7 +147,7 @@ Result<RuntimeInformation> parse_atom_entry(std::string_view xml) {
     if (local_name(root) == "feed") {
         return malformed("the relay knows no hybrid connection of this name");
     }
-    if (local_name(root) != "entry") return malformed("the document is no ATOM entry");
+    if (local_name(root) != "entry") return malformed("the document is not an ATOM entry");
     const auto description = child_of(child_of(root, "content"), "HybridConnectionDescription");
     if (!description) return malformed("the ATOM entry holds no HybridConnectionDescription");
 

@@ -5,6 +5,7 @@
 
 #include "net/descriptors.hpp"
 #include "net/dial.hpp"
+#include "net/listen_error.hpp"
 #include "net/source.hpp"
 #include "relay/connection.hpp"
 #include "relay/control_channel.hpp"
@@ -70,7 +71,7 @@ Result<std::vector<net::tcp::endpoint>> RelayServer::listen() {
         if (!error) acceptor->bind(endpoint, error);
         if (!error) acceptor->listen(kBacklog, error);
         if (!error) net::Stream::defer_accept(*acceptor);
-        if (error) return Error(error, "cannot listen on " + name + ": " + error.message());
+        if (error) return net::listen_error(name, error, "Relay:Listen");
         bound.push_back(acceptor->local_endpoint(error));
         acceptors_.push_back(std::move(acceptor));
     }

@@ -14,7 +14,7 @@ boost::system::error_code make_error_code(errc e) {
         "tls record", [](int value) -> const char* {
             switch (static_cast<errc>(value)) {
                 case errc::bad_record:
-                    return "TLS: the peer sent what is no TLS 1.3 record";
+                    return "TLS: the peer sent something that is not a TLS 1.3 record";
                 case errc::bad_record_mac:
                     return "TLS: a record was changed on its way";
                 case errc::unexpected_record:

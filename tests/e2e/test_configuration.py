@@ -195,7 +195,7 @@ def test_check_shows_what_sessions_would_do(bench):
 
 @pytest.mark.parametrize("keys, said", [
     ({"Protocol": "v3"}, "write auto, v1 or v2"), ({"SessionGraceSeconds": 0}, "from 1 to 604800"),
-    ({"KeepAliveSeconds": 3601}, "from 1 to 3600"), ({"MaxSessions": "many"}, "MaxSessions: is not a whole number"),
+    ({"KeepAliveSeconds": 3601}, "from 1 to 3600"), ({"MaxSessions": "many"}, "MaxSessions: not a whole number"),
     ({"MemoryBudgetMegabytes": 8}, "from 16 to 1048576"),
     ({"StreamWindowKilobytes": 1024, "MaxStreamWindowKilobytes": 64},
      "MaxStreamWindowKilobytes (64) is below StreamWindowKilobytes (1024)")], ids=lambda v: v if isinstance(v, str) else "")

@@ -100,7 +100,7 @@ TEST_F(AgentConfigTest, ReportsEverythingAtOnce) {
           "5021:BindToAddress: 'example.com' is not a valid IP address",
           "AcceptFromIpAddresses:0: '10.0.0.0/40'",
           "RelayChannelCount: 0 is out of range; write a number from 1 to 64",
-          "RemoteConfigurationKey: is not a whole number",
+          "RemoteConfigurationKey: not a whole number",
           "ChannelsUnderLoad: 65 is out of range; write a number from 1 to 64",
           "ChannelIdleSeconds: -5 is out of range"}) {
         EXPECT_THAT(all, HasSubstr(part));
@@ -514,7 +514,7 @@ TEST_F(AgentConfigTest, ProxyComesFromConfigurationThenEnvironment) {
     inputs.flags.clear();
     inputs.environment = {{"HTTPS_PROXY", fmt::format("socks5://u:{}@env:8080", kSecret)}};
     (void)client(kClientFile);
-    EXPECT_THAT(errors(), HasSubstr("environment: HTTPS_PROXY: is no proxy address"));
+    EXPECT_THAT(errors(), HasSubstr("environment: HTTPS_PROXY: not a valid proxy address"));
 }
 
 }  // namespace

@@ -120,9 +120,9 @@ TEST_F(LogConfigTest, LevelsAndFlags) {
     EXPECT_EQ(log.format, ops::LogFormat::json);
     EXPECT_TRUE(diagnostics.ok()) << errors();
     (void)options(R"({"Serilog":{"MinimumLevel":"Loud"}})", {"quiet", "xml"});
-    EXPECT_THAT(errors(), HasSubstr("Serilog:MinimumLevel: 'Loud' is no level"));
-    EXPECT_THAT(errors(), HasSubstr("--log-level: 'quiet' is no level"));
-    EXPECT_THAT(errors(), HasSubstr("--log-format: 'xml' is no format"));
+    EXPECT_THAT(errors(), HasSubstr("Serilog:MinimumLevel: unknown level 'Loud'"));
+    EXPECT_THAT(errors(), HasSubstr("--log-level: unknown level 'quiet'"));
+    EXPECT_THAT(errors(), HasSubstr("--log-format: unknown format 'xml'"));
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ TEST_F(SessionConfigTest, ProtocolsHaveThreeNames) {
     EXPECT_THAT(errors(), IsEmpty());
     sessions(R"("Protocol": "v3")");
     EXPECT_THAT(errors(),
-                HasSubstr("PortBridge:Protocol: 'v3' is no protocol; write auto, v1 or v2"));
+                HasSubstr("PortBridge:Protocol: unknown protocol 'v3'; write auto, v1 or v2"));
 }
 
 TEST_F(SessionConfigTest, AFlagWins) {
