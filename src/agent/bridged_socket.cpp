@@ -38,11 +38,11 @@ bool would_block() {
 }  // namespace
 
 BridgedSocket::BridgedSocket(SessionDriver& driver, session::StreamId stream, net::Stream socket,
-                             Quota::Ticket ticket)
+                             Place place)
     : driver_(&driver),
       stream_(stream),
       socket_(std::move(socket)),
-      ticket_(std::move(ticket)),
+      place_(std::move(place)),
       last_activity_(net::Clock::now()),
       expected_(kLeastRead) {}
 

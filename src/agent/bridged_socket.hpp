@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "agent/quota.hpp"
+#include "agent/place.hpp"
 #include "agent/vanished_peer.hpp"
 #include "net/stream.hpp"
 #include "session/codes.hpp"
@@ -20,8 +20,7 @@ class SessionDriver;
 /// buffer. Owned by its driver until the stream is over, and by its pending operations.
 class BridgedSocket : public std::enable_shared_from_this<BridgedSocket> {
 public:
-    BridgedSocket(SessionDriver& driver, session::StreamId stream, net::Stream socket,
-                  Quota::Ticket ticket);
+    BridgedSocket(SessionDriver& driver, session::StreamId stream, net::Stream socket, Place place);
 
     void start(const std::shared_ptr<SessionDriver>& driver);
 
@@ -68,7 +67,7 @@ private:
     SessionDriver* driver_;  // alive for as long as this is not over
     session::StreamId stream_;
     net::Stream socket_;
-    Quota::Ticket ticket_;
+    Place place_;
     net::Clock::time_point last_activity_;
     VanishedPeer vanished_;
     Reading reading_ = Reading::idle;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "base/text.hpp"
 #include "ops/log.hpp"
@@ -73,7 +72,13 @@ net::awaitable<ChannelEnd> Channel::read_until_end(std::string& why) {
     const auto& close = *websocket_.close_received();
     why = printable(close.reason);
     // No code at all is how some libraries say 1000 (RFC 6455 section 7.1.5).
-    if (close.code == kNormalClosure || close.code == 0) co_return ChannelEnd::clean;
+    if (close.code == kNormalClosure || close.code == 0) {
+        // Half a frame is no end, however orderly: the stream must not pass for a whole one.
+        std::string missing = closing_ ? "" : missing_at_end();
+        if (missing.empty()) co_return ChannelEnd::clean;
+        why = std::move(missing);
+        co_return ChannelEnd::lost;
+    }
     why = "closed with code " + std::to_string(close.code) + (why.empty() ? "" : ": " + why);
     co_return ChannelEnd::lost;
 }
@@ -95,6 +100,7 @@ void Channel::begin_close(std::uint16_t code, const std::string& reason) {
 
 void Channel::end_connections(ChannelEnd how) {
     const auto ending = std::exchange(connections_, {});
+    idle_order_.clear();
     for (const auto& [_, connection] : ending) connection->on_channel_end(how);
 }
 
@@ -135,7 +141,11 @@ void Channel::insert(const std::shared_ptr<Connection>& connection) {
 }
 
 void Channel::forget(const v1::ConnectionId& id) {
-    if (connections_.erase(id) != 0) wake();
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) return;
+    idle_order_.erase(found->second.get());
+    connections_.erase(found);
+    wake();
 }
 
 net::awaitable<void> Channel::watch(std::shared_ptr<Channel> self) {
@@ -174,18 +184,12 @@ Channel::TimePoint Channel::keep_time(TimePoint now) {
 
 Channel::TimePoint Channel::end_idle_connections(TimePoint now) {
     if (settings_.connection_idle.count() <= 0 || connections_.empty()) return TimePoint::max();
-    std::vector<std::shared_ptr<Connection>> idle;
-    auto due = TimePoint::max();
-    for (const auto& [_, connection] : connections_) {
-        const auto at = connection->last_activity() + settings_.connection_idle;
-        if (at <= now) {
-            idle.push_back(connection);
-        } else {
-            due = std::min(due, at);
-        }
+    while (const auto connection = longest_idle()) {
+        const auto due = connection->last_activity() + settings_.connection_idle;
+        if (now < due) return due;
+        give_up({connection}, "it has been idle for too long");
     }
-    give_up(idle, "it has been idle for too long");
-    return due;
+    return TimePoint::max();
 }
 
 Channel::TimePoint Channel::end_vanished_connections(TimePoint now) {

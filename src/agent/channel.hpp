@@ -5,9 +5,11 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "agent/channel_registry.hpp"
 #include "agent/connection.hpp"
+#include "agent/idle_order.hpp"
 #include "net/signal.hpp"
 #include "net/websocket.hpp"
 #include "v1/frame.hpp"
@@ -38,6 +40,7 @@ public:
     static constexpr std::uint16_t kNormalClosure = 1000;
     /// The Close reason of an agent that is stopped.
     static constexpr std::string_view kAgentStops = "the agent stops";
+    static constexpr std::uint16_t kProtocolError = 1002;
     static constexpr std::uint16_t kPolicyViolation = 1008;
     static constexpr std::uint16_t kInternalError = 1011;
 
@@ -86,13 +89,22 @@ protected:
     /// A connection was given up. @param why  a clause for the log.
     virtual void on_given_up(const std::shared_ptr<Connection>& connection,
                              const std::string& why) = 0;
+    /// What is missing where the peer's bytes end, although it has closed the channel in order;
+    /// "": nothing is.
+    [[nodiscard]] virtual std::string missing_at_end() const = 0;
     /// The channel is over; its connections have been told.
     virtual void on_over(ChannelEnd how, const std::string& why) = 0;
 
     [[nodiscard]] std::shared_ptr<Connection> find(const v1::ConnectionId& id) const;
     void insert(const std::shared_ptr<Connection>& connection);
+    /// The connection counts among those that may be ended for being idle.
+    void track(const std::shared_ptr<Connection>& connection) { idle_order_.insert(connection); }
     void forget(const v1::ConnectionId& id);
     [[nodiscard]] const auto& connections() const { return connections_; }
+    /// The connection that has been idle for longest; nullptr if there is none.
+    [[nodiscard]] std::shared_ptr<Connection> longest_idle() { return idle_order_.oldest(); }
+    /// Ends all connections, as they would be at the channel's end.
+    void end_connections(ChannelEnd how);
 
     /// Sends Close; no connection is begun after it. A code other than kNormalClosure makes our own
     /// client agent reset its applications (docs/protocol.md, "v1").
@@ -111,12 +123,12 @@ private:
     [[nodiscard]] TimePoint end_vanished_connections(TimePoint now);
     void give_up(const std::vector<std::shared_ptr<Connection>>& connections,
                  const std::string& why);
-    void end_connections(ChannelEnd how);
 
     net::WebSocket websocket_;
     Settings settings_;
     std::shared_ptr<ChannelRegistry> registry_;
     std::unordered_map<v1::ConnectionId, std::shared_ptr<Connection>> connections_;
+    IdleOrder idle_order_;
     net::Signal turn_;
     bool turn_taken_ = false;
     net::Signal room_;

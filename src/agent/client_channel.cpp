@@ -27,10 +27,11 @@ ClientChannel::ClientChannel(net::WebSocket websocket, Options options,
       notes_(std::move(notes)),
       idle_since_(net::Clock::now()) {}
 
-void ClientChannel::add(net::Stream stream, Quota::Ticket ticket) {
+void ClientChannel::add(net::Stream stream, Place place) {
     const auto id = v1::ConnectionId::random();
-    auto connection = std::make_shared<Connection>(shared_from_this(), id, std::move(ticket));
+    auto connection = std::make_shared<Connection>(shared_from_this(), id, std::move(place));
     insert(connection);
+    track(connection);
     const auto peer = stream.remote_endpoint();
     ops::log_debug(kComponent, "{}: connection {} from {} begins", name(), connection->short_id(),
                    net::host_port(peer.address().to_string(), peer.port()));
@@ -118,6 +119,10 @@ Channel::TimePoint ClientChannel::note_silence(TimePoint now) {
 void ClientChannel::on_given_up(const std::shared_ptr<Connection>& connection,
                                 const std::string& why) {
     ops::log_warn(kComponent, "{}: connection {} ended, {}", name(), connection->short_id(), why);
+}
+
+std::string ClientChannel::missing_at_end() const {
+    return decoder_.in_frame() ? "it ended inside a frame" : "";
 }
 
 void ClientChannel::on_over(ChannelEnd how, const std::string& why) {

@@ -23,7 +23,7 @@ public:
                   std::shared_ptr<ChannelRegistry> registry);
 
     /// Begins a connection for an application's socket. @pre open()
-    void add(net::Stream stream, Quota::Ticket ticket);
+    void add(net::Stream stream, Place place);
 
     /// Connections that applications have ended since the channel began. v1 has no frame for that,
     /// so their targets live until the channel ends.
@@ -39,6 +39,7 @@ private:
     [[nodiscard]] TimePoint on_time(TimePoint now) override;
     void on_given_up(const std::shared_ptr<Connection>& connection,
                      const std::string& why) override;
+    [[nodiscard]] std::string missing_at_end() const override;
     void on_over(ChannelEnd how, const std::string& why) override;
     [[nodiscard]] TimePoint note_silence(TimePoint now);
     void note_half_close();

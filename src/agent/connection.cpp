@@ -31,11 +31,10 @@ bool all_sent(net::Stream& stream) {
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId& id,
-                       Quota::Ticket ticket)
+Connection::Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId& id, Place place)
     : channel_(std::move(channel)),
       id_(id),
-      ticket_(std::move(ticket)),
+      place_(std::move(place)),
       changed_(channel_->executor()),
       begun_(net::Clock::now()),
       last_activity_(begun_),
@@ -43,6 +42,14 @@ Connection::Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId&
 
 Connection::~Connection() {
     drop_queue();
+}
+
+void Connection::hold(Place place) {
+    if (!over_) place_ = std::move(place);
+}
+
+bool Connection::all_taken() {
+    return stream_ && !write_failed_ && queue_.empty() && !writing_ && all_sent(*stream_);
 }
 
 void Connection::attach(net::Stream stream) {
@@ -98,6 +105,7 @@ void Connection::on_channel_end(ChannelEnd how) {
 
 void Connection::close() {
     if (std::exchange(over_, true)) return;
+    place_ = {};
     drop_queue();
     changed_.notify_all();
     if (!stream_) return;

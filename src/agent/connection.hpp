@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/quota.hpp"
+#include "agent/place.hpp"
 #include "agent/vanished_peer.hpp"
 #include "net/signal.hpp"
 #include "net/stream.hpp"
@@ -29,9 +29,11 @@ enum class LocalEnd { eof, reset };
 /// them. Lives on its channel's thread. Its coroutines own it and keep the channel.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId& id, Quota::Ticket ticket);
+    Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId& id, Place place);
     ~Connection();
 
+    /// What it holds from now on until it ends.
+    void hold(Place place);
     /// Begins with a connected socket. What deliver() was given before goes out first.
     void attach(net::Stream stream);
 
@@ -59,6 +61,9 @@ public:
     [[nodiscard]] bool unanswered() const { return unanswered_; }
     /// False once the socket has refused what was to be delivered.
     [[nodiscard]] bool takes_data() const { return !over_ && !write_failed_; }
+    /// True if the socket's other end has everything that was delivered, as far as TCP can tell.
+    [[nodiscard]] bool all_taken();
+    [[nodiscard]] bool is_over() const { return over_; }
 
     /// After the socket's end of stream: waits until nothing has arrived for `linger` and all of it
     /// is written, or the channel or the socket ends.
@@ -82,7 +87,7 @@ private:
 
     std::shared_ptr<Channel> channel_;
     v1::ConnectionId id_;
-    Quota::Ticket ticket_;
+    Place place_;
     std::optional<net::Stream> stream_;
     std::optional<net::Deadline> deadline_;  // interrupts stream_, so it is declared after it
     net::Signal changed_;

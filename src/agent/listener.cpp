@@ -7,6 +7,7 @@
 #include "crypto/crypto.hpp"
 #include "hc/tracking_id.hpp"
 #include "net/descriptors.hpp"
+#include "net/source.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -73,6 +74,9 @@ Listener::Listener(const net::asio::any_io_executor& executor,
       id_(hc::make_guid()),
       instance_(crypto::random_hex(kInstanceBytes)),
       sessions_(std::make_shared<SessionHost>(executor, context_, id_)),
+      places_(std::make_shared<TargetPlaces>(
+          context_->connections->child(options_.path, net::Share::kEntityFactor))),
+      channels_(context_->channels->child(options_.path, net::Share::kEntityFactor)),
       answers_(std::make_shared<Quota>(kMaxPendingAnswers)),
       patience_(context_->options.session.keep_alive) {
     net::reserve_descriptors(kReserve);
@@ -192,7 +196,8 @@ void Listener::use_targets(const hc::TargetMap& targets) {
     auto entity = std::make_shared<ServedEntity>();
     entity->path = options_.path;
     entity->notes = std::make_shared<MappingNotes>(options_.path);
-    entity->connections = context_->connections;
+    entity->places = places_;
+    entity->metrics = context_->metrics;
     for (const auto& [key, target] : targets) {
         const std::string name = options_.path + "/" + std::to_string(key);
         entity->mappings.emplace(
@@ -235,11 +240,13 @@ void Listener::on_accept(hc::AcceptMessage accept) {
     constexpr int kServiceUnavailable = 503;
     const auto choice = choose_protocol(accept, context_->options.session.protocol);
     if (!choice) return turn_away(std::move(accept), kNotAcceptable, choice.error().message());
-    auto ticket = Quota::try_take(context_->channels);
+    const auto sender =
+        channels_->child(net::source_key(accept.remote_address), net::Share::kSourceFactor);
+    auto ticket = sender->try_take();
     if (!ticket) {
         return turn_away(std::move(accept), kServiceUnavailable,
                          "the service agent has too many channels (limit " +
-                             std::to_string(context_->channels->limit()) + ")");
+                             std::to_string(channels_->limit()) + ", shared out)");
     }
     if (choice->v2) {
         net::spawn(sessions_->executor(),

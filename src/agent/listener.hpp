@@ -66,6 +66,8 @@ private:
     std::string instance_;
     std::shared_ptr<SessionHost> sessions_;
     std::shared_ptr<const ServedEntity> entity_;
+    std::shared_ptr<TargetPlaces> places_;  // of the entity's target connections
+    std::shared_ptr<net::Share> channels_;
     std::shared_ptr<Control> control_;
     std::shared_ptr<Quota> answers_;  // that wait for the relay to take them
     Backoff backoff_;

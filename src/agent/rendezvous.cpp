@@ -1,5 +1,7 @@
 #include "agent/rendezvous.hpp"
 
+#include "agent/client_context.hpp"
+#include "net/source.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -9,12 +11,20 @@ constexpr const char* kComponent = "service";
 constexpr std::size_t kMaxRequestMessage = 256 * 1024;
 constexpr std::chrono::milliseconds kRequestLimit{10000};
 
+// Who agrees to hpb.v1 is an hpb client: it would rather see an end than a connection that begins
+// anew. The original, which offers nothing, has always had its targets dialled again.
+ServiceChannel::Reopen reopen_rule(std::optional<bool> configured, const std::string& subprotocol) {
+    using Reopen = ServiceChannel::Reopen;
+    if (configured) return *configured ? Reopen::always : Reopen::never;
+    return subprotocol == kProtocolV1 ? Reopen::never : Reopen::after_idle;
+}
+
 }  // namespace
 
 net::awaitable<void> accept_rendezvous(std::shared_ptr<const ServiceContext> context,
                                        std::shared_ptr<const ServedEntity> entity,
                                        hc::AcceptMessage accept, std::string subprotocol,
-                                       Quota::Ticket ticket) {
+                                       Place place) {
     auto websocket = co_await context->dialer->open_rendezvous(accept.address, subprotocol);
     if (!websocket) {
         std::uint64_t suppressed = 0;
@@ -30,11 +40,13 @@ net::awaitable<void> accept_rendezvous(std::shared_ptr<const ServiceContext> con
         .channel_idle = options.channel_idle,
         .connection_idle = options.connection_idle,
         .unacknowledged = options.unacknowledged,
-        .reopen_after_target_close = options.reopen_after_target_close,
+        .reopen = reopen_rule(options.reopen_after_target_close, subprotocol),
         .connect_timeout = options.connect_timeout,
     };
     const auto channel = std::make_shared<ServiceChannel>(
-        std::move(*websocket), channel_options, entity, context->registry, std::move(ticket));
+        std::move(*websocket), channel_options, entity,
+        entity->places->sender(net::source_key(accept.remote_address)), context->registry,
+        std::move(place));
     (void)Channel::start(channel);
 }
 

@@ -14,7 +14,7 @@ namespace hpb::agent {
 [[nodiscard]] net::awaitable<void> accept_rendezvous(std::shared_ptr<const ServiceContext> context,
                                                      std::shared_ptr<const ServedEntity> entity,
                                                      hc::AcceptMessage accept,
-                                                     std::string subprotocol, Quota::Ticket ticket);
+                                                     std::string subprotocol, Place place);
 
 /// Turns a sender away: too many channels, or none of its protocols is ours.
 [[nodiscard]] net::awaitable<void> reject_rendezvous(std::shared_ptr<const ServiceContext> context,

@@ -4,14 +4,26 @@
 
 #include "net/dial.hpp"
 #include "ops/log.hpp"
+#include "v1/stranger.hpp"
 
 namespace hpb::agent {
 namespace {
 
 constexpr const char* kComponent = "service";
-/// A client agent dials when an application has connected; one that sends nothing by then probably
-/// waits for the server to speak first.
-constexpr std::chrono::seconds kSilenceLimit{5};
+
+// A TLS alert, in plain or encrypted: what an application says when it has seen its server's
+// goodbye and goes. No conversation begins with it.
+bool is_tls_goodbye(const v1::FrameDecoder::Piece& piece) {
+    constexpr std::size_t kHeader = 5;
+    constexpr unsigned kAlert = 0x15;
+    constexpr unsigned kApplicationData = 0x17;
+    constexpr std::size_t kSealedAlert = 19;  // level, description, type, tag (RFC 8446 5.2)
+    if (!piece.frame_start || !piece.frame_end || piece.payload.size() <= kHeader) return false;
+    const auto at = [&](std::size_t i) { return std::to_integer<unsigned>(piece.payload[i]); };
+    const std::size_t size = at(3) << 8 | at(4);
+    if (at(1) != 3 || size != piece.payload.size() - kHeader) return false;
+    return at(0) == kAlert || (at(0) == kApplicationData && size == kSealedAlert);
+}
 
 }  // namespace
 
@@ -26,7 +38,8 @@ std::string ServedEntity::known_keys() const {
 
 ServiceChannel::ServiceChannel(net::WebSocket websocket, Options options,
                                std::shared_ptr<const ServedEntity> entity,
-                               std::shared_ptr<ChannelRegistry> registry, Quota::Ticket ticket)
+                               std::shared_ptr<SenderPlaces> places,
+                               std::shared_ptr<ChannelRegistry> registry, Place place)
     : Channel(std::move(websocket),
               Settings{.name = entity->path,
                        .connection_idle = options.connection_idle,
@@ -34,81 +47,131 @@ ServiceChannel::ServiceChannel(net::WebSocket websocket, Options options,
               std::move(registry)),
       options_(options),
       entity_(std::move(entity)),
-      ticket_(std::move(ticket)),
+      places_(std::move(places)),
+      share_(places_->share()->child(net::Share::kChannelFactor)),
+      place_(std::move(place)),
       mapping_name_(entity_->path),
-      idle_since_(net::Clock::now()) {}
+      begun_(net::Clock::now()),
+      idle_since_(begun_) {}
+
+ServiceChannel::~ServiceChannel() {
+    places_->remove(this);
+}
 
 void ServiceChannel::on_bytes(ByteSpan bytes) {
-    if (mapping_ == nullptr) {
-        const auto key = preamble_.next(bytes);
-        if (!key) return;
-        choose_mapping(*key);
-        if (mapping_ == nullptr) return;
-    }
+    if (mapping_ == nullptr && !read_preamble(bytes)) return;
     while (const auto piece = decoder_.next(bytes)) {
         if (!piece->payload.empty()) on_piece(*piece);
     }
 }
 
-void ServiceChannel::choose_mapping(std::int32_t key) {
-    const auto found = entity_->mappings.find(key);
-    if (found != entity_->mappings.end()) {
-        mapping_ = &found->second;
-        mapping_name_ = mapping_->notes->name();
-        mapped_at_ = net::Clock::now();
-        ops::log_debug(kComponent, "{}: channel begins", mapping_name_);
-        wake();
-        return;
+// ---- the channel's first bytes
+
+bool ServiceChannel::read_preamble(ByteSpan& bytes) {
+    const std::size_t room =
+        v1::kMaxStrangerBytes - std::min(v1::kMaxStrangerBytes, opening_.size());
+    opening_ += as_text(bytes.first(std::min(bytes.size(), room)));
+    const auto key = preamble_.next(bytes);
+    if (key) {
+        const auto found = entity_->mappings.find(*key);
+        if (found != entity_->mappings.end()) {
+            on_mapping(found->second);
+            return true;
+        }
     }
+    const auto stranger = v1::recognise(as_bytes(opening_));
+    const bool more = !stranger || !stranger->complete;
+    if (more && opening_.size() < v1::kMaxStrangerBytes) return false;
+    if (stranger && stranger->program != v1::Stranger::Program::dotnet_bridge) {
+        turn_away("a sender is " + describe_opening() +
+                      "; this service agent serves hpb client and the .NET bridge's client agent",
+                  "this listener speaks the .NET bridge's protocol");
+    } else {
+        const std::string wanted = std::to_string(key.value_or(0));
+        turn_away("a client agent asked for configuration key " + wanted +
+                      ", which has no target here (known: " + entity_->known_keys() + ")",
+                  "no target for configuration key " + wanted);
+    }
+    return false;
+}
+
+std::string ServiceChannel::describe_opening() const {
+    const auto first = as_bytes(opening_);
+    const auto stranger = v1::recognise(first);
+    return v1::describe(stranger.value_or(v1::Stranger{}), first);
+}
+
+void ServiceChannel::turn_away(const std::string& what, const std::string& reason) {
+    if (!open()) return;
+    if (entity_->metrics) ++entity_->metrics->strangers;
     std::uint64_t suppressed = 0;
     if (entity_->notes->admit_line(suppressed)) {
-        ops::log_warn(kComponent,
-                      "{}: a client agent asked for configuration key {}, which has no target "
-                      "here (known: {}); channel closed{}",
-                      entity_->path, key, entity_->known_keys(), suppressed_text(suppressed));
+        ops::log_warn(kComponent, "{}: {}; channel closed{}", entity_->path, what,
+                      suppressed_text(suppressed));
     }
-    begin_close(kPolicyViolation, "no target for configuration key " + std::to_string(key));
+    begin_close(kPolicyViolation, reason);
 }
+
+void ServiceChannel::on_mapping(const ServedEntity::Mapping& mapping) {
+    mapping_ = &mapping;
+    mapping_name_ = mapping.notes->name();
+    mapped_at_ = net::Clock::now();
+    opening_ = std::string();
+    ops::log_debug(kComponent, "{}: channel begins", mapping_name_);
+    wake();
+}
+
+// ---- connections
 
 void ServiceChannel::on_piece(const v1::FrameDecoder::Piece& piece) {
     any_frame_ = true;
-    if (const auto connection = find(piece.id)) {
-        connection->deliver(piece.payload);
-    } else if (closed_.contains(piece.id)) {
-        note_late_data();
-    } else if (piece.frame_start && open()) {
-        open_connection(piece.id, piece.payload);
-    }
+    if (const auto connection = find(piece.id)) return connection->deliver(piece.payload);
+    if (!open()) return;
+    if (const auto end = ended_.find(piece.id)) return on_piece_after_end(piece, *end);
+    if (draining_) return on_dropped();
     // Else the rest of a frame whose connection ended in the middle of it.
+    if (piece.frame_start) open_connection(piece.id, piece.payload, {});
 }
 
-void ServiceChannel::note_late_data() {
-    if (!mapping_->notes->first_time(MappingNotes::Limit::late_data)) return;
-    ops::log_info(kComponent,
-                  "{}: an application goes on sending after its target {} has closed; v1 cannot "
-                  "carry the close, so this data is dropped (said once per mapping)",
-                  mapping_name_, mapping_->target.to_string());
-}
-
-void ServiceChannel::open_connection(const v1::ConnectionId& id, ByteSpan payload) {
-    linger_until_ = TimePoint::max();
-    auto ticket = Quota::try_take(entity_->connections);
-    const bool admitted = static_cast<bool>(ticket);
-    auto connection = std::make_shared<Connection>(shared_from_this(), id, std::move(ticket));
-    insert(connection);
-    if (!admitted) {
-        on_refused(connection, Error(errc::limit_exceeded,
-                                     "too many target connections (limit " +
-                                         std::to_string(entity_->connections->limit()) + ")"));
-        return;
+void ServiceChannel::on_piece_after_end(const v1::FrameDecoder::Piece& piece,
+                                        const EndedIds::End& end) {
+    if (is_tls_goodbye(piece)) return;
+    const bool doubtful =
+        doubt_at_ && end.at < *doubt_at_ + kDoubtPeriod && *doubt_at_ < end.at + kDoubtPeriod;
+    if (end.idle && piece.frame_start && !draining_ && !doubtful) {
+        ops::log_debug(kComponent, "{}: connection {} again: its target had ended it when idle",
+                       mapping_name_, piece.id.to_string().substr(0, 8));
+        return open_connection(piece.id, piece.payload, end.at + kReopenDelay);
     }
+    if (mapping_->notes->first_time(MappingNotes::Limit::late_data)) {
+        ops::log_info(kComponent,
+                      "{}: an application goes on sending after its connection to {} has ended in "
+                      "the middle of something; v1 cannot carry the end, so the channel takes no "
+                      "more connections and ends soon (said once per mapping)",
+                      mapping_name_, mapping_->target.to_string());
+    }
+    drain();
+    on_dropped();
+}
+
+void ServiceChannel::open_connection(const v1::ConnectionId& id, ByteSpan payload,
+                                     TimePoint not_before) {
+    linger_until_ = TimePoint::max();
+    auto connection = std::make_shared<Connection>(shared_from_this(), id, Place());
+    insert(connection);
     connection->deliver(payload);
-    net::spawn(executor(), dial_target(std::static_pointer_cast<ServiceChannel>(shared_from_this()),
-                                       connection));
+    auto self = std::static_pointer_cast<ServiceChannel>(shared_from_this());
+    net::spawn(executor(), dial_target(std::move(self), std::move(connection), not_before));
 }
 
 net::awaitable<void> ServiceChannel::dial_target(std::shared_ptr<ServiceChannel> self,
-                                                 std::shared_ptr<Connection> connection) {
+                                                 std::shared_ptr<Connection> connection,
+                                                 TimePoint not_before) {
+    // Whoever waits for a place costs memory that no data accounts for.
+    self->on_queued(kWaitingCost);
+    const bool admitted = co_await self->wait_for_turn(connection, not_before);
+    self->on_consumed(kWaitingCost);
+    if (!admitted) co_return;
     const auto& target = self->mapping_->target;
     net::DialOptions options;
     options.timeout = self->options_.connect_timeout;
@@ -120,109 +183,112 @@ net::awaitable<void> ServiceChannel::dial_target(std::shared_ptr<ServiceChannel>
     if (self->mapping_->notes->set_failing(false))
         ops::log_info(kComponent, "{}: target {} is reachable again", self->mapping_name_,
                       target.to_string());
+    if (not_before != TimePoint() && self->draining_) {
+        // What speaks against it has become known meanwhile.
+        self->on_refused(connection, Error(errc::closed, "the channel ends"));
+        co_return;
+    }
     ops::log_debug(kComponent, "{}: connection {} to {} begins", self->mapping_name_,
                    connection->short_id(), target.to_string());
     connection->attach(std::move(*stream));
 }
 
-void ServiceChannel::on_refused(const std::shared_ptr<Connection>& connection, const Error& why) {
-    const std::string target = mapping_->target.to_string();
-    const bool refused = why.code() == net::asio::error::connection_refused;
-    const std::string text =
-        refused ? "refused by " + target + " (connection refused)" : target + ": " + why.message();
-    std::uint64_t suppressed = 0;
-    (void)mapping_->notes->set_failing(true);
-    if (mapping_->notes->admit_line(suppressed)) {
-        ops::log_warn(kComponent, "{}: connection {}: {}{}", mapping_name_, connection->short_id(),
-                      text, suppressed_text(suppressed));
+/// @return false: the connection is over, or was refused.
+net::awaitable<bool> ServiceChannel::wait_for_turn(std::shared_ptr<Connection> connection,
+                                                   TimePoint not_before) {
+    const auto now = net::Clock::now();
+    const auto due = std::max(not_before, now + places_->open_delay(now));
+    if (due > now) co_await net::sleep_for(due - now);
+    if (connection->is_over()) co_return false;
+    if (not_before != TimePoint() && draining_) {
+        on_refused(connection, Error(errc::closed, "the channel ends"));
+        co_return false;
     }
-    if (mapping_->notes->first_time(MappingNotes::Limit::refusal)) {
-        ops::log_info(
-            kComponent,
-            "{}: v1 cannot carry a refusal: the application sees a reset if the channel has no "
-            "other connection, else nothing (said once per mapping)",
-            mapping_name_);
+    auto ticket = co_await take_place();
+    if (connection->is_over()) co_return false;
+    if (!ticket) {
+        on_refused(connection, Error(errc::limit_exceeded, "too many target connections (limit " +
+                                                               std::to_string(share_->limit()) +
+                                                               ", shared out)"));
+        co_return false;
     }
-    connection->close();
-    if (!open() || find(connection->id()) != connection) return;
-    any_reset_ = true;
-    retire_id(connection->id());
-    // Nothing is on its way to the peer that its end of the channel could cut off.
-    if (connection_count() == 0 && !sent_any())
-        begin_close(kInternalError, "the target cannot be reached");
+    hold_place(connection, std::move(ticket));
+    co_return true;
 }
 
-void ServiceChannel::retire_id(const v1::ConnectionId& id) {
-    forget(id);
-    if (options_.reopen_after_target_close) return;
-    closed_.insert(id);
-    if (connection_count() == 0) linger_until_ = net::Clock::now() + options_.close_linger;
-    wake();
+// ---- places
+
+void ServiceChannel::hold_place(const std::shared_ptr<Connection>& connection,
+                                net::Share::Ticket ticket) {
+    connection->hold(std::move(ticket));
+    // The channel may have let it go already: then it ends by itself.
+    if (find(connection->id()) != connection) return;
+    track(connection);
+    if (std::exchange(holds_places_, true)) return;
+    const auto self = std::static_pointer_cast<ServiceChannel>(shared_from_this());
+    places_->add(std::weak_ptr<PlaceHolder>(self), this, connection->last_activity());
 }
 
-net::awaitable<void> ServiceChannel::on_local_end(std::shared_ptr<Connection> connection,
-                                                  LocalEnd end) {
-    ops::log_debug(kComponent, "{}: connection {} ended by the target{}", mapping_name_,
-                   connection->short_id(), end == LocalEnd::reset ? " (reset)" : "");
-    connection->close();
-    if (find(connection->id()) == connection) {
-        any_reset_ = any_reset_ || end == LocalEnd::reset;
-        retire_id(connection->id());
-    }
-    co_return;
-}
-
-Channel::TimePoint ServiceChannel::on_time(TimePoint now) {
-    if (!open()) return TimePoint::max();
-    auto due = TimePoint::max();
-    if (mapping_ != nullptr && !any_frame_ &&
-        !mapping_->notes->said(MappingNotes::Limit::server_speaks_first)) {
-        due = mapped_at_ + kSilenceLimit;
-        if (now >= due && mapping_->notes->first_time(MappingNotes::Limit::server_speaks_first)) {
-            ops::log_info(kComponent,
-                          "{}: a channel has carried no data for {} s since it began; if this "
-                          "protocol lets the server speak first, v1 cannot carry it: {} is only "
-                          "dialled when the application has sent something (said once per mapping)",
-                          mapping_name_, kSilenceLimit.count(), mapping_->target.to_string());
+/// Where the limit or a share is reached, the longest-idle connection of the same holder goes: v1
+/// does not tell when an application has gone.
+net::awaitable<net::Share::Ticket> ServiceChannel::take_place() {
+    while (open()) {
+        auto ticket = share_->try_take();
+        if (ticket) co_return ticket;
+        const bool own = share_->held() >= share_->allowed();
+        if (own && longest_idle()) {
+            give_up_longest_idle();
+            continue;
         }
-        if (now >= due) due = TimePoint::max();
+        const bool made = co_await room_made();
+        if (!made) break;
     }
-    if (connection_count() > 0) {
-        idle_since_ = TimePoint::max();
-        return due;
-    }
-    if (idle_since_ == TimePoint::max()) idle_since_ = now;
-    if (now >= linger_until_) {
-        const bool reset = any_reset_;
-        begin_close(reset ? kInternalError : kNormalClosure,
-                    reset ? "the target reset its connection" : "the target closed its connection");
-        return TimePoint::max();
-    }
-    const auto idle_at = idle_since_ + options_.channel_idle;
-    if (now >= idle_at) {
-        ops::log_debug(kComponent, "{}: channel closed, it has had no connection for {} s",
-                       mapping_name_, options_.channel_idle.count());
-        begin_close(kNormalClosure, "the channel is idle");
-        return TimePoint::max();
-    }
-    return std::min({due, linger_until_, idle_at});
+    co_return net::Share::Ticket();
 }
 
-void ServiceChannel::on_given_up(const std::shared_ptr<Connection>& connection,
-                                 const std::string& why) {
-    ops::log_warn(kComponent, "{}: connection {} ended, {}", mapping_name_, connection->short_id(),
-                  why);
-    retire_id(connection->id());
+net::awaitable<bool> ServiceChannel::room_made() {
+    struct Answer {
+        explicit Answer(const net::asio::any_io_executor& executor) : signal(executor) {}
+        net::Signal signal;
+        std::optional<bool> made;
+    };
+    const auto answer = std::make_shared<Answer>(executor());
+    auto sender = places_->has_holders() ? places_ : entity_->places->fullest();
+    if (!sender) co_return false;
+    sender->make_room([answer, executor = executor()](bool made) {
+        net::asio::post(executor, [answer, made] {
+            answer->made = made;
+            answer->signal.notify_all();
+        });
+    });
+    while (!answer->made) co_await answer->signal.wait();
+    co_return *answer->made;
 }
 
-void ServiceChannel::on_over(ChannelEnd how, const std::string& why) {
+net::Clock::time_point ServiceChannel::idle_since() {
+    const auto connection = longest_idle();
+    return connection ? connection->last_activity() : TimePoint::max();
+}
+
+void ServiceChannel::give_up_longest_idle() {
+    const auto connection = longest_idle();
+    if (!connection) return;
+    if (entity_->metrics) ++entity_->metrics->made_room;
+    const auto now = net::Clock::now();
+    const auto idle =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now - connection->last_activity());
     std::uint64_t suppressed = 0;
-    if (how == ChannelEnd::clean && why == kAgentStops && entity_->notes->admit_line(suppressed)) {
-        return ops::log_info(kComponent, "{}: channel closed: the client agent stops{}",
-                             mapping_name_, suppressed_text(suppressed));
+    if (mapping_->notes->admit_line(suppressed)) {
+        ops::log_warn(kComponent,
+                      "{}: connection {}, idle for {:.1f} s, was reset to make room for a new one: "
+                      "this sender has its share of the {} that MaxConnections allows, and v1 does "
+                      "not tell when an application has gone{}",
+                      mapping_name_, connection->short_id(),
+                      static_cast<double>(idle.count()) / 1000.0, share_->limit(),
+                      suppressed_text(suppressed));
     }
-    ops::log_debug(kComponent, "{}: channel {}{}{}", mapping_name_,
-                   how == ChannelEnd::lost ? "lost" : "closed", why.empty() ? "" : ": ", why);
+    connection->abort();
+    retire_id(connection->id(), {.idle = false, .at = now});
 }
 
 }  // namespace hpb::agent

@@ -6,14 +6,15 @@
 #include <string>
 
 #include "agent/channel.hpp"
-#include "agent/closed_ids.hpp"
+#include "agent/ended_ids.hpp"
 #include "agent/mapping_notes.hpp"
+#include "agent/target_places.hpp"
 #include "hc/target_map.hpp"
 
 namespace hpb::agent {
 
-/// What channels of one entity need to know. Immutable but for the notes, which are thread-safe;
-/// shared by all threads.
+/// What channels of one entity need to know. Immutable but for notes, places and metrics, which are
+/// thread-safe; shared by all threads.
 struct ServedEntity {
     struct Mapping {
         hc::TargetAddress target;
@@ -21,8 +22,9 @@ struct ServedEntity {
     };
     std::string path;
     std::map<std::int32_t, Mapping> mappings;
-    std::shared_ptr<MappingNotes> notes;  ///< for what concerns no mapping
-    std::shared_ptr<Quota> connections;   ///< of the whole agent
+    std::shared_ptr<MappingNotes> notes;      ///< for what concerns no mapping
+    std::shared_ptr<TargetPlaces> places;     ///< of its target connections
+    std::shared_ptr<SessionMetrics> metrics;  ///< of the whole agent
 
     /// The configuration keys, for a log line.
     [[nodiscard]] std::string known_keys() const;
@@ -31,58 +33,120 @@ struct ServedEntity {
 /// The service agent's end of a v1 channel: reads the preamble, dials a target for each new id when
 /// its first data arrives, and ends the channel when that is the only way to tell the peer that a
 /// target has closed (docs/protocol.md, "v1").
-class ServiceChannel : public Channel {
+///
+/// A channel that has lost something which v1 cannot tell *drains*: it takes no more ids, and ends
+/// when its other connections have been silent for a moment, so that the application which waits
+/// sees an end.
+class ServiceChannel : public Channel, public PlaceHolder {
 public:
-    /// Ids of connections that are over and that late frames may still carry, per channel.
-    static constexpr std::size_t kMaxClosedIds = 65536;
+    /// Ids of connections that are over and that later frames may still carry, per channel.
+    static constexpr std::size_t kMaxEndedIds = 65536;
+    /// From the channel's begin to a whole preamble.
+    static constexpr std::chrono::seconds kPreambleLimit{10};
+    /// A draining channel ends after that long, however busy its other connections are.
+    static constexpr std::chrono::seconds kDrainLimit{30};
+    /// The same once it has had to drop an application's data.
+    static constexpr std::chrono::seconds kDropLimit{4};
+    /// Data that comes so soon after a target's end is only passed on to a new connection when by
+    /// then no other connection has ended in a way that speaks against it.
+    static constexpr std::chrono::milliseconds kReopenDelay{100};
+    /// Around the end of a connection that was waiting for an answer, others' ends do not count as
+    /// those of idle connections for this long: the target may be going down.
+    static constexpr std::chrono::milliseconds kDoubtPeriod{200};
+    /// What a connection without a place counts of the channel's kMaxQueued.
+    static constexpr std::size_t kWaitingCost = 4096;
+
+    /// What data does that comes for a connection which the target has ended.
+    enum class Reopen {
+        never,       ///< it is dropped, and the channel drains
+        after_idle,  ///< dials the target again if the connection was idle when it ended
+        always,      ///< dials the target again, as the .NET bridge does
+    };
 
     struct Options {
         std::chrono::milliseconds close_linger{1000};
         std::chrono::seconds channel_idle{300};
         std::chrono::seconds connection_idle{0};
         std::chrono::seconds unacknowledged{0};
-        bool reopen_after_target_close = false;
+        Reopen reopen = Reopen::after_idle;
         std::chrono::seconds connect_timeout{10};
+        std::chrono::milliseconds preamble_limit = kPreambleLimit;
     };
 
+    /// @param places  what the channel's sender may have of the entity's target connections.
     ServiceChannel(net::WebSocket websocket, Options options,
-                   std::shared_ptr<const ServedEntity> entity,
-                   std::shared_ptr<ChannelRegistry> registry, Quota::Ticket ticket);
+                   std::shared_ptr<const ServedEntity> entity, std::shared_ptr<SenderPlaces> places,
+                   std::shared_ptr<ChannelRegistry> registry, Place place);
+    ~ServiceChannel() override;
 
 private:
+    // Channel
     [[nodiscard]] net::awaitable<void> on_local_end(std::shared_ptr<Connection> connection,
                                                     LocalEnd end) override;
     void on_bytes(ByteSpan bytes) override;
     [[nodiscard]] TimePoint on_time(TimePoint now) override;
     void on_given_up(const std::shared_ptr<Connection>& connection,
                      const std::string& why) override;
+    [[nodiscard]] std::string missing_at_end() const override;
     void on_over(ChannelEnd how, const std::string& why) override;
+    // PlaceHolder
+    [[nodiscard]] net::asio::any_io_executor holder_executor() const override { return executor(); }
+    [[nodiscard]] net::Clock::time_point idle_since() override;
+    void give_up_longest_idle() override;
 
-    void choose_mapping(std::int32_t key);
+    // The channel's first bytes.
+    [[nodiscard]] bool read_preamble(ByteSpan& bytes);
+    void on_mapping(const ServedEntity::Mapping& mapping);
+    void turn_away(const std::string& what, const std::string& reason);
+    [[nodiscard]] std::string describe_opening() const;
+
+    // Connections.
     void on_piece(const v1::FrameDecoder::Piece& piece);
-    void open_connection(const v1::ConnectionId& id, ByteSpan payload);
+    void on_piece_after_end(const v1::FrameDecoder::Piece& piece, const EndedIds::End& end);
+    void open_connection(const v1::ConnectionId& id, ByteSpan payload, TimePoint not_before);
     static net::awaitable<void> dial_target(std::shared_ptr<ServiceChannel> self,
-                                            std::shared_ptr<Connection> connection);
+                                            std::shared_ptr<Connection> connection,
+                                            TimePoint not_before);
+    [[nodiscard]] net::awaitable<bool> wait_for_turn(std::shared_ptr<Connection> connection,
+                                                     TimePoint not_before);
+    [[nodiscard]] net::awaitable<net::Share::Ticket> take_place();
+    [[nodiscard]] net::awaitable<bool> room_made();
+    void hold_place(const std::shared_ptr<Connection>& connection, net::Share::Ticket ticket);
+
+    // Ends.
     void on_refused(const std::shared_ptr<Connection>& connection, const Error& why);
-    /// The id is over: its late frames are dropped, and if it was the only one, the peer is told.
-    void retire_id(const v1::ConnectionId& id);
-    void note_late_data();
+    /// The id is over: if it was the only one, the peer is told.
+    void retire_id(const v1::ConnectionId& id, EndedIds::End end);
+    void forget_connection(const v1::ConnectionId& id);
+    void drain();
+    void on_dropped();
+    [[nodiscard]] TimePoint note_silence(TimePoint now);
+    [[nodiscard]] TimePoint drain_until(TimePoint now) const;
+    [[nodiscard]] TimePoint end_when_unused(TimePoint now);
 
     Options options_;
     std::shared_ptr<const ServedEntity> entity_;
-    Quota::Ticket ticket_;
+    std::shared_ptr<SenderPlaces> places_;
+    std::shared_ptr<net::Share> share_;
+    Place place_;
     v1::PreambleDecoder preamble_;
+    std::string opening_;  // all first bytes, while nobody knows whose they are
     v1::FrameDecoder decoder_;
     const ServedEntity::Mapping* mapping_ = nullptr;
     std::string mapping_name_;
-    ClosedIds closed_{kMaxClosedIds};
+    EndedIds ended_{kMaxEndedIds};
     bool any_frame_ = false;
+    bool draining_ = false;
+    bool holds_places_ = false;
     // A connection was reset or refused. The channel's end tells all its applications alike, and a
     // reset for one that had everything does less harm than a clean end for one that had not.
     bool any_reset_ = false;
+    TimePoint begun_;
     TimePoint idle_since_;
     TimePoint mapped_at_ = TimePoint::max();
     TimePoint linger_until_ = TimePoint::max();
+    TimePoint drain_limit_ = TimePoint::max();
+    std::optional<TimePoint> doubt_at_;  // when a connection last ended in the middle of something
 };
 
 }  // namespace hpb::agent

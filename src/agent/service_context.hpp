@@ -9,6 +9,7 @@
 #include "agent/session_metrics.hpp"
 #include "config/agent_options.hpp"
 #include "net/executor_pool.hpp"
+#include "net/share.hpp"
 #include "session/memory_budget.hpp"
 
 namespace hpb::agent {
@@ -26,8 +27,8 @@ struct ServiceContext {
           registry(std::make_shared<ChannelRegistry>()),
           metrics(std::make_shared<SessionMetrics>()),
           memory(std::make_shared<session::MemoryBudget>(options.session.memory_budget)),
-          channels(std::make_shared<Quota>(options.max_channels)),
-          connections(std::make_shared<Quota>(options.max_connections)),
+          channels(net::Share::root(options.max_channels)),
+          connections(net::Share::root(options.max_connections)),
           rejections(std::make_shared<Quota>(kMaxRejections)) {}
 
     net::ExecutorPool& pool;
@@ -36,8 +37,8 @@ struct ServiceContext {
     const std::shared_ptr<ChannelRegistry> registry;
     const std::shared_ptr<SessionMetrics> metrics;
     const std::shared_ptr<session::MemoryBudget> memory;  ///< of all sessions together
-    const std::shared_ptr<Quota> channels;
-    const std::shared_ptr<Quota> connections;
+    const std::shared_ptr<net::Share> channels;
+    const std::shared_ptr<net::Share> connections;  ///< to targets
     const std::shared_ptr<Quota> rejections;
 };
 

@@ -35,7 +35,8 @@ OpenRefusal refusal_code(const Error& why) {
 
 ServiceSession::ServiceSession(const asio::any_io_executor& executor,
                                std::shared_ptr<const ServiceContext> context,
-                               std::shared_ptr<const ServedEntity> entity, session::Session& core,
+                               std::shared_ptr<const ServedEntity> entity,
+                               std::shared_ptr<SenderPlaces> places, session::Session& core,
                                std::function<void(const session::SessionId&)> on_over)
     : SessionDriver(executor,
                     Settings{.name = entity->path,
@@ -45,13 +46,15 @@ ServiceSession::ServiceSession(const asio::any_io_executor& executor,
                     context->registry, context->metrics),
       context_(std::move(context)),
       entity_(std::move(entity)),
+      places_(std::move(places)),
+      share_(places_->share()->child(net::Share::kChannelFactor)),
       on_over_(std::move(on_over)) {
     use(core);
 }
 
-void ServiceSession::begin_channel(net::WebSocket websocket, ChannelId channel,
-                                   Quota::Ticket ticket, ByteSpan early) {
-    add_link(std::move(websocket), channel, std::move(ticket));
+void ServiceSession::begin_channel(net::WebSocket websocket, ChannelId channel, Place place,
+                                   ByteSpan early) {
+    add_link(std::move(websocket), channel, std::move(place));
     // What a client has sent before WELCOME is its own fault, but no reason to lose bytes.
     if (!early.empty() && !on_link_bytes(channel, early)) {
         on_link_over(channel, "its first bytes made no sense");
@@ -71,12 +74,12 @@ void ServiceSession::on_stream_opened(StreamId stream, const session::OpenInfo& 
     const auto found = entity_->mappings.find(open.key);
     if (found == entity_->mappings.end()) return refuse_key(stream, open);
     const auto& mapping = found->second;
-    auto ticket = Quota::try_take(entity_->connections);
+    auto ticket = share_->try_take();
     if (!ticket) {
         return refuse(
             stream, mapping,
             Error(errc::limit_exceeded, "too many target connections (limit " +
-                                            std::to_string(entity_->connections->limit()) + ")"));
+                                            std::to_string(share_->limit()) + ", shared out)"));
     }
     ops::log_debug(kComponent, [&] {
         return fmt::format("{}: connection {} from {} to {} begins", mapping.notes->name(),
@@ -89,7 +92,7 @@ void ServiceSession::on_stream_opened(StreamId stream, const session::OpenInfo& 
 net::awaitable<void> ServiceSession::dial_target(std::shared_ptr<ServiceSession> self,
                                                  StreamId stream,
                                                  const ServedEntity::Mapping* mapping,
-                                                 Quota::Ticket ticket) {
+                                                 Place place) {
     net::DialOptions options;
     options.timeout = self->context_->options.connect_timeout;
     auto socket = co_await net::dial(mapping->target.host, mapping->target.port, options);
@@ -105,7 +108,7 @@ net::awaitable<void> ServiceSession::dial_target(std::shared_ptr<ServiceSession>
         if (mapping->notes->set_failing(false))
             ops::log_info(kComponent, "{}: target {} is reachable again", mapping->notes->name(),
                           mapping->target.to_string());
-        self->add_socket(stream, std::move(*socket), std::move(ticket));
+        self->add_socket(stream, std::move(*socket), std::move(place));
     } else {
         // The application has gone meanwhile: to the target that is a reset, as it was here.
         socket->reset_on_close();

@@ -13,15 +13,16 @@ namespace hpb::agent {
 /// opens. Channels come from the SessionHost.
 class ServiceSession : public SessionDriver {
 public:
+    /// @param places   what the session's sender may have of the entity's target connections.
     /// @param core     belongs to the host's table, until `on_over` was called.
     /// @param on_over  called once; the session's core is not used after it.
     ServiceSession(const net::asio::any_io_executor& executor,
                    std::shared_ptr<const ServiceContext> context,
-                   std::shared_ptr<const ServedEntity> entity, session::Session& core,
-                   std::function<void(const session::SessionId&)> on_over);
+                   std::shared_ptr<const ServedEntity> entity, std::shared_ptr<SenderPlaces> places,
+                   session::Session& core, std::function<void(const session::SessionId&)> on_over);
 
     /// Takes a channel that the session has admitted. @param early  bytes behind its HELLO.
-    void begin_channel(net::WebSocket websocket, session::ChannelId channel, Quota::Ticket ticket,
+    void begin_channel(net::WebSocket websocket, session::ChannelId channel, Place place,
                        ByteSpan early);
 
 private:
@@ -39,13 +40,14 @@ private:
 
     static net::awaitable<void> dial_target(std::shared_ptr<ServiceSession> self,
                                             session::StreamId stream,
-                                            const ServedEntity::Mapping* mapping,
-                                            Quota::Ticket ticket);
+                                            const ServedEntity::Mapping* mapping, Place place);
     void refuse(session::StreamId stream, const ServedEntity::Mapping& mapping, const Error& why);
     void refuse_key(session::StreamId stream, const session::OpenInfo& open);
 
     std::shared_ptr<const ServiceContext> context_;
     std::shared_ptr<const ServedEntity> entity_;
+    std::shared_ptr<SenderPlaces> places_;
+    std::shared_ptr<net::Share> share_;  // of them, this session's
     std::function<void(const session::SessionId&)> on_over_;
 };
 

@@ -66,16 +66,16 @@ void SessionDriver::end(session::errc code) {
     pump();
 }
 
-void SessionDriver::add_link(net::WebSocket websocket, ChannelId channel, Quota::Ticket ticket) {
+void SessionDriver::add_link(net::WebSocket websocket, ChannelId channel, Place place) {
     auto link =
-        std::make_shared<SessionLink>(std::move(websocket), *this, channel, std::move(ticket));
+        std::make_shared<SessionLink>(std::move(websocket), *this, channel, std::move(place));
     links_.emplace(channel.value, link);
     link->start(shared_from_this());
 }
 
-void SessionDriver::add_socket(StreamId stream, net::Stream socket, Quota::Ticket ticket) {
+void SessionDriver::add_socket(StreamId stream, net::Stream socket, Place place) {
     auto bridged =
-        std::make_shared<BridgedSocket>(*this, stream, std::move(socket), std::move(ticket));
+        std::make_shared<BridgedSocket>(*this, stream, std::move(socket), std::move(place));
     sockets_.emplace(stream.value, bridged);
     if (settings_.unacknowledged.count() > 0 && next_vanished_check_ == TimePoint::max())
         next_vanished_check_ = net::Clock::now() + VanishedPeer::period(settings_.unacknowledged);

@@ -7,7 +7,7 @@
 
 #include "agent/bridged_socket.hpp"
 #include "agent/channel_registry.hpp"
-#include "agent/quota.hpp"
+#include "agent/place.hpp"
 #include "agent/session_link.hpp"
 #include "agent/session_metrics.hpp"
 #include "session/session.hpp"
@@ -65,9 +65,9 @@ protected:
     /// @param core  outlives the driver's work, which on_over() ends.
     void use(session::Session& core);
     /// Takes a channel's WebSocket. @param ticket  kept for as long as the link lives.
-    void add_link(net::WebSocket websocket, session::ChannelId channel, Quota::Ticket ticket = {});
+    void add_link(net::WebSocket websocket, session::ChannelId channel, Place place = {});
     /// Bridges a connected socket and a stream from now on.
-    void add_socket(session::StreamId stream, net::Stream socket, Quota::Ticket ticket);
+    void add_socket(session::StreamId stream, net::Stream socket, Place place);
     /// Ends the session, and tells the peer.
     void end(session::errc code);
     [[nodiscard]] bool is_over() const { return over_; }

@@ -7,6 +7,7 @@
 #include "agent/session_limits.hpp"
 #include "base/text.hpp"
 #include "crypto/crypto.hpp"
+#include "net/source.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -34,7 +35,7 @@ SessionHost::SessionHost(const net::asio::any_io_executor& executor,
 
 net::awaitable<void> SessionHost::accept(std::shared_ptr<SessionHost> self,
                                          std::shared_ptr<const ServedEntity> entity,
-                                         hc::AcceptMessage accept, Quota::Ticket ticket) {
+                                         hc::AcceptMessage accept, Place place) {
     auto websocket = co_await self->context_->dialer->open_rendezvous(accept.address, kProtocolV2);
     if (!websocket) {
         std::uint64_t suppressed = 0;
@@ -46,7 +47,9 @@ net::awaitable<void> SessionHost::accept(std::shared_ptr<SessionHost> self,
     }
     auto greeting = co_await read_hello(*websocket);
     if (greeting) {
-        self->admit(*websocket, entity, std::move(*greeting), std::move(ticket));
+        self->admit(*websocket, entity,
+                    entity->places->sender(net::source_key(accept.remote_address)),
+                    std::move(*greeting), std::move(place));
         co_return;
     }
     if (greeting.error().code().category() == make_error_code(session::errc::none).category()) {
@@ -74,8 +77,9 @@ net::awaitable<Result<SessionHost::Greeting>> SessionHost::read_hello(net::WebSo
 }
 
 void SessionHost::admit(net::WebSocket& websocket,
-                        const std::shared_ptr<const ServedEntity>& entity, Greeting greeting,
-                        Quota::Ticket ticket) {
+                        const std::shared_ptr<const ServedEntity>& entity,
+                        const std::shared_ptr<SenderPlaces>& places, Greeting greeting,
+                        Place place) {
     session::Nonce nonce;
     crypto::random_bytes(nonce);
     const auto answer = table_.admit(greeting.hello, nonce, net::Clock::now());
@@ -89,7 +93,7 @@ void SessionHost::admit(net::WebSocket& websocket,
     auto& session = sessions_[id];
     if (!session) {
         session = std::make_shared<ServiceSession>(
-            executor_, context_, entity, *admission.session,
+            executor_, context_, entity, places, *admission.session,
             [weak = weak_from_this()](const session::SessionId& over) {
                 const auto self = weak.lock();
                 if (!self) return;
@@ -104,7 +108,7 @@ void SessionHost::admit(net::WebSocket& websocket,
         ops::log_debug(kComponent, "{}: session {} begins", entity->path, session->short_id());
     }
     const auto held = session;
-    held->begin_channel(std::move(websocket), admission.channel, std::move(ticket), greeting.early);
+    held->begin_channel(std::move(websocket), admission.channel, std::move(place), greeting.early);
 }
 
 net::awaitable<void> SessionHost::refuse(net::WebSocket websocket,

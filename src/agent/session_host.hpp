@@ -24,7 +24,7 @@ public:
     /// Opens the rendezvous of a client agent that speaks v2, and gives it to its session.
     static net::awaitable<void> accept(std::shared_ptr<SessionHost> self,
                                        std::shared_ptr<const ServedEntity> entity,
-                                       hc::AcceptMessage accept, Quota::Ticket ticket);
+                                       hc::AcceptMessage accept, Place place);
     /// No new sessions from now on. On the host's thread.
     void stop() { table_.drain(); }
 
@@ -34,7 +34,7 @@ private:
     struct Greeting;
     [[nodiscard]] static net::awaitable<Result<Greeting>> read_hello(net::WebSocket& websocket);
     void admit(net::WebSocket& websocket, const std::shared_ptr<const ServedEntity>& entity,
-               Greeting greeting, Quota::Ticket ticket);
+               const std::shared_ptr<SenderPlaces>& places, Greeting greeting, Place place);
     static net::awaitable<void> refuse(net::WebSocket websocket,
                                        session::RefusedHelloFrame refusal);
     void note_refusal(const ServedEntity& entity, const std::string& session,

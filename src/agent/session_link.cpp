@@ -15,11 +15,11 @@ constexpr std::size_t kReadTurn = 512 * 1024;
 }  // namespace
 
 SessionLink::SessionLink(net::WebSocket websocket, SessionDriver& driver,
-                         session::ChannelId channel, Quota::Ticket ticket)
+                         session::ChannelId channel, Place place)
     : websocket_(std::move(websocket)),
       driver_(&driver),
       channel_(channel),
-      ticket_(std::move(ticket)),
+      place_(std::move(place)),
       wake_(websocket_.executor()),
       frame_(websocket_.new_frame()) {
     websocket_.stream().limit_unsent(kUnsentLimit);

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/quota.hpp"
+#include "agent/place.hpp"
 #include "net/signal.hpp"
 #include "net/websocket.hpp"
 #include "session/ids.hpp"
@@ -23,7 +23,7 @@ public:
     static constexpr std::chrono::seconds kCloseLimit{3};
 
     SessionLink(net::WebSocket websocket, SessionDriver& driver, session::ChannelId channel,
-                Quota::Ticket ticket);
+                Place place);
 
     void start(const std::shared_ptr<SessionDriver>& driver);
     /// Takes the session's output, if the writer is idle.
@@ -47,7 +47,7 @@ private:
     net::WebSocket websocket_;
     SessionDriver* driver_;  // alive for as long as the reader or the writer runs
     session::ChannelId channel_;
-    Quota::Ticket ticket_;
+    Place place_;
     net::Signal wake_;
     net::OutboundFrame frame_;  // what is being written
     std::optional<net::Deadline> deadline_;

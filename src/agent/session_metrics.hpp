@@ -21,6 +21,8 @@ struct SessionCounts {
     std::uint64_t expired = 0;        ///< sessions, ever
     std::uint64_t stalled = 0;        ///< streams that have something to send and no credit, now
     std::uint64_t replay_memory = 0;  ///< bytes kept until the peer acknowledges them, now
+    std::uint64_t made_room = 0;      ///< idle v1 connections ended for new ones, ever
+    std::uint64_t strangers = 0;      ///< channels without a v1 preamble that made sense, ever
 };
 
 /// What is counted across an agent's threads when it happens, and what sessions leave behind when
@@ -29,6 +31,8 @@ struct SessionMetrics {
     std::atomic<std::uint64_t> losses{0};
     std::atomic<std::uint64_t> resumes{0};
     std::atomic<std::uint64_t> expired{0};
+    std::atomic<std::uint64_t> made_room{0};
+    std::atomic<std::uint64_t> strangers{0};
     std::atomic<std::uint64_t> past_resent_bytes{0};
 
     void add_past(const session::Session& session) {
@@ -40,6 +44,8 @@ struct SessionMetrics {
         counts.losses = losses;
         counts.resumes = resumes;
         counts.expired = expired;
+        counts.made_room = made_room;
+        counts.strangers = strangers;
         counts.resent_bytes = past_resent_bytes;
         return counts;
     }
@@ -49,9 +55,10 @@ struct SessionMetrics {
 [[nodiscard]] inline std::string to_text(const SessionCounts& counts) {
     return fmt::format(
         "sessions: sessions={} streams={} channels={} losses={} resumes={} resent_bytes={} "
-        "expired={} stalled={} replay_memory={}",
+        "expired={} stalled={} replay_memory={} made_room={} strangers={}",
         counts.sessions, counts.streams, counts.channels, counts.losses, counts.resumes,
-        counts.resent_bytes, counts.expired, counts.stalled, counts.replay_memory);
+        counts.resent_bytes, counts.expired, counts.stalled, counts.replay_memory, counts.made_room,
+        counts.strangers);
 }
 
 }  // namespace hpb::agent

@@ -18,6 +18,7 @@ namespace {
 constexpr std::string_view kMappings = "PortBridge:PortMappings";
 constexpr std::string_view kEntities = "PortBridge:EntityPaths";
 constexpr std::string_view kTargets = "PortBridge:Targets";
+constexpr std::string_view kReopen = "PortBridge:ReopenAfterTargetClose";
 constexpr int kMaxChannelCount = 64;
 constexpr long long kMaxInt32 = std::numeric_limits<std::int32_t>::max();
 constexpr long long kMinInt32 = std::numeric_limits<std::int32_t>::min();
@@ -319,8 +320,8 @@ ServiceOptions read_service_options(const LayeredSource& source, const SourceInp
         reader.seconds("PortBridge:ConnectionIdleSeconds", options.connection_idle, 0, kMaxSeconds);
     options.unacknowledged =
         reader.seconds("PortBridge:UnacknowledgedSeconds", options.unacknowledged, 0, kMaxSeconds);
-    options.reopen_after_target_close =
-        reader.boolean("PortBridge:ReopenAfterTargetClose", options.reopen_after_target_close);
+    if (reader.find(kReopen) != nullptr)
+        options.reopen_after_target_close = reader.boolean(kReopen, false);
     options.connect_timeout =
         reader.seconds("PortBridge:ConnectTimeoutSeconds", options.connect_timeout, 1, 3600);
     options.max_connections =

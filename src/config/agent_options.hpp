@@ -109,8 +109,10 @@ struct ServiceOptions {
     std::chrono::seconds unacknowledged{120};
     std::chrono::seconds connection_idle{
         0};  ///< 0: never; a target without traffic is closed after it
-    bool reopen_after_target_close =
-        false;  ///< the original's "resurrection", for HTTP keep-alive users
+    /// What data that comes after a target's end does (v1): true dials the target again, false
+    /// never does; not set: after the end of an idle connection, for a client agent of the .NET
+    /// bridge.
+    std::optional<bool> reopen_after_target_close;
     std::chrono::seconds connect_timeout{10};
     std::size_t max_connections = 10000;  ///< target connections at once
     std::size_t max_channels = 10000;     ///< rendezvous at once

@@ -43,6 +43,9 @@ public:
     /// Moves `in` behind what it used. @return the configuration key once all 8 bytes are there.
     [[nodiscard]] std::optional<std::int32_t> next(ByteSpan& in);
 
+    /// What has come so far.
+    [[nodiscard]] ByteSpan bytes() const { return ByteSpan(bytes_).first(have_); }
+
 private:
     std::array<std::byte, kPreambleSize> bytes_{};
     std::size_t have_ = 0;
@@ -65,6 +68,10 @@ public:
     /// True while a frame (its header included) has begun and not ended: the channel's end
     /// truncates it.
     [[nodiscard]] bool in_frame() const { return header_have_ != 0; }
+    /// True while a frame of that connection is under way.
+    [[nodiscard]] bool in_frame_of(const ConnectionId& id) const {
+        return header_have_ == kFrameHeaderSize && id_ == id;
+    }
 
 private:
     std::array<std::byte, kFrameHeaderSize> header_{};

@@ -19,7 +19,8 @@ protected:
         auto made = std::make_shared<ServedEntity>();
         made->path = "simple";
         made->notes = std::make_shared<MappingNotes>("simple");
-        made->connections = std::make_shared<Quota>(100);
+        made->places = std::make_shared<TargetPlaces>(net::Share::root(100));
+        made->metrics = std::make_shared<SessionMetrics>();
         add_target(*made, kKey, target.local_endpoint().port());
         {
             auto unused = listen();  // a port where nobody listens any more
@@ -37,8 +38,9 @@ protected:
     /// The peer's end of a channel that has begun.
     net::WebSocket begin() {
         auto [ours, theirs] = websocket_pair();
-        const auto channel = std::make_shared<ServiceChannel>(std::move(ours), options, entity,
-                                                              registry, Quota::Ticket());
+        const auto channel =
+            std::make_shared<ServiceChannel>(std::move(ours), options, entity,
+                                             entity->places->sender("10.0.0.1"), registry, Place());
         EXPECT_TRUE(Channel::start(channel));
         return std::move(theirs);
     }
@@ -165,7 +167,7 @@ awaitable<void> ServiceChannelTest::one_of_two_closes() {
     }
     EXPECT_EQ(co_await receive(peer), frame(b, "end"));
     // The late data makes no new connection; what follows it is carried.
-    co_await until([&] { return entity->connections->used() == 1; });
+    co_await until([&] { return entity->places->share()->held() == 1; });
     EXPECT_TRUE(co_await send(peer, frame(b, "late") + frame(a, "on")));
     EXPECT_EQ(co_await read(lasting, 2), "on");
     EXPECT_TRUE(co_await write(lasting, "yes"));
@@ -198,7 +200,7 @@ awaitable<void> ServiceChannelTest::empty_frames() {
     auto application = co_await accept(target);
     EXPECT_TRUE(co_await send(peer, frame(a, "") + frame(a, "y")));
     EXPECT_EQ(co_await read(application, 2), "xy");
-    EXPECT_EQ(entity->connections->used(), 1u);
+    EXPECT_EQ(entity->places->share()->held(), 1u);
 }
 
 TEST_F(ServiceChannelTest, IgnoresEmptyFrames) {
@@ -238,7 +240,7 @@ TEST_F(ServiceChannelTest, ClosesAnIdleChannel) {
 }
 
 awaitable<void> ServiceChannelTest::reopened() {
-    options.reopen_after_target_close = true;
+    options.reopen = ServiceChannel::Reopen::always;
     auto peer = begin();
     EXPECT_TRUE(co_await send(peer, preamble(kKey) + frame(a, "1")));
     {
@@ -247,7 +249,7 @@ awaitable<void> ServiceChannelTest::reopened() {
         EXPECT_TRUE(co_await write(first, "end"));
     }
     EXPECT_EQ(co_await receive(peer), frame(a, "end"));
-    co_await until([&] { return entity->connections->used() == 0; });
+    co_await until([&] { return entity->places->share()->held() == 0; });
     EXPECT_TRUE(co_await send(peer, frame(a, "2")));
     auto second = co_await accept(target);
     EXPECT_EQ(co_await read(second, 1), "2");

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "agent/closed_ids.hpp"
+#include "agent/ended_ids.hpp"
 #include "agent/mapping_notes.hpp"
 #include "agent/port_listener.hpp"
 #include "agent/quota.hpp"
@@ -8,19 +8,21 @@
 namespace hpb::agent {
 namespace {
 
-TEST(ClosedIds, ForgetsTheOldestBeyondItsLimit) {
-    ClosedIds ids(3);
+TEST(EndedIds, ForgetsTheOldestBeyondItsLimit) {
+    EndedIds ids(3);
     std::vector<v1::ConnectionId> made;
     for (int i = 0; i < 5; ++i) {
         made.push_back(v1::ConnectionId::random());
-        ids.insert(made.back());
-        ids.insert(made.back());
+        ids.insert(made.back(), {.idle = false, .at = {}});
+        ids.insert(made.back(), {.idle = true, .at = {}});
     }
     EXPECT_EQ(ids.size(), 3u);
-    EXPECT_FALSE(ids.contains(made[0]));
-    EXPECT_FALSE(ids.contains(made[1]));
-    EXPECT_TRUE(ids.contains(made[2]));
-    EXPECT_TRUE(ids.contains(made[4]));
+    EXPECT_FALSE(ids.find(made[0]));
+    EXPECT_FALSE(ids.find(made[1]));
+    EXPECT_TRUE(ids.find(made[2]));
+    const auto last = ids.find(made[4]);
+    ASSERT_TRUE(last);
+    EXPECT_TRUE(last->idle);
 }
 
 TEST(Quota, GivesOutItsLimitAndTakesPlacesBack) {

@@ -392,7 +392,7 @@ TEST_F(AgentConfigTest, ServiceLimits) {
     EXPECT_EQ(options.channel_idle, 6s);
     EXPECT_EQ(options.connection_idle, 7s);
     EXPECT_EQ(options.unacknowledged, 12s);
-    EXPECT_TRUE(options.reopen_after_target_close);
+    EXPECT_EQ(options.reopen_after_target_close, true);
     EXPECT_EQ(options.connect_timeout, 8s);
     EXPECT_EQ(options.max_connections, 9u);
     EXPECT_EQ(options.max_channels, 10u);

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+
+#include "v1/frame.hpp"
+
+namespace hpb::agent {
+
+/// The connections of a channel that are over, and what becomes of data that still comes for them.
+/// Bounded: the oldest are forgotten. By then no frame of theirs is still on its way.
+class EndedIds {
+public:
+    using TimePoint = std::chrono::steady_clock::time_point;
+
+    struct End {
+        /// The target ended it in order when it had taken and answered everything: what comes later
+        /// may begin a conversation of its own.
+        bool idle = false;
+        TimePoint at;
+    };
+
+    explicit EndedIds(std::size_t limit) : limit_(limit) {}
+
+    void insert(const v1::ConnectionId& id, const End& end) {
+        if (!ends_.insert_or_assign(id, end).second) return;
+        order_.push_back(id);
+        if (order_.size() <= limit_) return;
+        ends_.erase(order_.front());
+        order_.pop_front();
+    }
+
+    [[nodiscard]] std::optional<End> find(const v1::ConnectionId& id) const {
+        const auto found = ends_.find(id);
+        return found == ends_.end() ? std::nullopt : std::optional(found->second);
+    }
+    [[nodiscard]] std::size_t size() const { return ends_.size(); }
+
+private:
+    std::size_t limit_;
+    std::unordered_map<v1::ConnectionId, End> ends_;
+    std::deque<v1::ConnectionId> order_;
+};
+
+}  // namespace hpb::agent
