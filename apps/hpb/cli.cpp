@@ -121,7 +121,7 @@ void add_service(CLI::App& app, CommandLine& line, Builder& build) {
     build.common(command);
     command.footer(
         "Example:\n  hpb service --relay sb://relay.example.com:8443/ --rule root --rule-key-file "
-        "root.key \\\n              -T simple:5011/localhost:5432");
+        "root.key \\\n              -T simple/localhost:5432");
 }
 
 void add_client(CLI::App& app, CommandLine& line, Builder& build) {
@@ -149,7 +149,7 @@ void add_client(CLI::App& app, CommandLine& line, Builder& build) {
     build.common(command);
     command.footer(
         "Example:\n  hpb client --relay sb://relay.example.com:8443/ --rule root --rule-key-file "
-        "root.key \\\n             -L 15432/5011:simple");
+        "root.key \\\n             -L 15432:simple");
 }
 
 void add_demo(CLI::App& app, CommandLine& line, Builder& build) {

@@ -214,3 +214,19 @@ def test_an_orderly_stop_is_no_fault(bench, echo, protocol, stopped, other):
     assert "WARN" not in roles[stopped].errors, roles[stopped].errors
     if protocol == "auto":
         assert "this agent stops" in roles[stopped].errors
+
+
+def test_the_first_example_needs_no_numbers(bench, relay, echo):
+    """N5: -T simple/host:port and -L port:simple, with a rule for each agent."""
+    files = {}
+    for name, key in (("listen", product.LISTEN_KEY), ("send", product.SEND_KEY)):
+        files[name] = bench.directory / f"{name}.key"
+        files[name].write_text(key + "\n")
+        files[name].chmod(0o600)
+    access = ["--relay", f"sb://{relay.host}:{relay.port}/", "--ca", bench.certificates.ca]
+    bench.start("service", "service", *access, "--rule", "listen", "--rule-key-file", files["listen"],
+                "-T", "simple/{}:{}".format(*echo.address)).wait_ready()
+    client = bench.start("client", "client", *access, "--rule", "send", "--rule-key-file", files["send"],
+                         "-L", "0:simple")
+    (address,) = client.wait_ready()
+    assert apps.exchange(address, b"no number") == b"no number"

@@ -161,7 +161,7 @@ TEST_F(AgentConfigTest, ReadsBooleansAsDotnetDoes) {
     EXPECT_TRUE(is_used(R"("")"));
     EXPECT_TRUE(diagnostics.ok()) << errors();
     (void)is_used("0");
-    EXPECT_THAT(errors(), HasSubstr("is not a truth value; write true or false"));
+    EXPECT_THAT(errors(), HasSubstr("neither true nor false; write true or false"));
 }
 
 /// D9: only a client agent, and only by name.
