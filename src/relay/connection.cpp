@@ -105,7 +105,10 @@ net::awaitable<void> Connection::answer_plain_http() {
     stream_.leave_tls();
     request_.tracking_id = hc::make_tracking_id("");
     const Refusal refusal{400, "The relay speaks TLS on this port; use wss:// or https://"};
-    co_await refuse(refusal);
+    // The log has the handshake that failed already.
+    const RefusedRequest refused{
+        .method = "", .tracking_id = request_.tracking_id, .host = "relay", .entity = ""};
+    co_await respond(refusal_response(refusal, refused, Body::text));
 }
 
 net::awaitable<bool> Connection::read_head() {

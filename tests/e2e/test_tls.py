@@ -171,6 +171,7 @@ def test_plain_http_to_a_tls_relay_is_answered_in_words(bench):
                 answer += piece
         assert answer.startswith(b"HTTP/1.1 400 ") and b"speaks TLS" in answer.split(b"\r\n")[0], answer
     relay.process.wait_error("speaks HTTP without TLS", 10)
+    assert "refused a request" not in relay.process.errors  # one line each
 
 
 @AGENTS
