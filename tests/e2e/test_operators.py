@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from hpbtest import apps, product
-from hpbtest.proc import binary
+from hpbtest.proc import REPOSITORY, binary
 from hpbtest.waiting import wait_until
 
 IGNORED = (signal.SIGUSR2, signal.SIGPIPE)
@@ -55,7 +55,7 @@ def test_signals_other_than_term_and_int_end_nobody(bench, echo):
 def test_signals_to_a_demo(bench):
     """N1: the same for a demo, which has all three roles in one process."""
     demo = bench.start("demo", "demo", "--log-level", "info")
-    demo.wait_ready(60)
+    demo.wait_error(r"sender \S+ connected to demo", 60)  # all three are there, and its check is under way
     for number in (signal.SIGHUP, signal.SIGUSR1, *IGNORED):
         demo.popen.send_signal(number)
     demo.wait_error("relay: connections=", 10)
@@ -230,3 +230,16 @@ def test_the_first_example_needs_no_numbers(bench, relay, echo):
                          "-L", "0:simple")
     (address,) = client.wait_ready()
     assert apps.exchange(address, b"no number") == b"no number"
+
+
+def test_every_counter_is_explained(bench, echo):
+    """N3: what SIGUSR1 prints has a row in the section that the README names."""
+    roles, _, _ = trio(bench, echo)
+    text = (REPOSITORY / "docs/configuration.md").read_text()
+    assert "configuration.md#counters" in (REPOSITORY / "README.md").read_text()
+    section = text[text.index("\n## Counters"):text.index("\n## Commands and flags")]
+    explained = set(re.findall(r"^\| `(\w+)` \|", section, re.M))
+    for role, process in roles.items():
+        process.popen.send_signal(signal.SIGUSR1)
+        line = process.wait_error(COUNTERS[role] + r".*", 10)[0]
+        assert set(re.findall(r"(\w+)=\d+", line)) <= explained
