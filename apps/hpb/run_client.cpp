@@ -11,19 +11,27 @@ namespace {
 
 constexpr std::chrono::milliseconds kDrainLimit{5000};
 
+std::string to_text(const std::vector<net::tcp::endpoint>& endpoints) {
+    std::string addresses;
+    for (const auto& endpoint : endpoints) {
+        addresses += (addresses.empty() ? "" : " ") +
+                     net::host_port(endpoint.address().to_string(), endpoint.port());
+    }
+    return addresses;
+}
+
 }  // namespace
 
 int run_client(const config::ClientOptions& options) {
     Process process(0, options.busy_poll);
     agent::ClientAgent::Events events;
-    events.on_ready = [](const std::vector<net::tcp::endpoint>& endpoints) {
+    events.on_ready = [](const auto& endpoints) {
         drop_capabilities();
-        std::string addresses;
-        for (const auto& endpoint : endpoints) {
-            addresses += (addresses.empty() ? "" : " ") +
-                         net::host_port(endpoint.address().to_string(), endpoint.port());
-        }
-        print_ready("client", addresses);
+        print_ready("client", to_text(endpoints));
+    };
+    events.on_not_yet = [](const auto& endpoints) {
+        drop_capabilities();
+        print_ready("client", to_text(endpoints) + " (the relay does not answer yet)");
     };
     events.on_fatal = [&process](const Error& error) {
         print_error(error.message());

@@ -93,6 +93,7 @@ private:
     std::deque<Waiting> waiting_;
     bool speaks_v1_ = false;
     bool dialling_ = false;
+    bool told_of_dropped_choice_ = false;
     bool handing_out_ = false;
     bool stopping_ = false;
 };

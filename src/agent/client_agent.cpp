@@ -15,6 +15,7 @@ namespace {
 constexpr const char* kComponent = "client";
 constexpr std::chrono::milliseconds kStopLimit{4500};
 constexpr std::chrono::milliseconds kProbeLimit{5000};
+constexpr std::chrono::milliseconds kProbePause{3000};
 
 /// A sender's rule need not be allowed to read the entity, so only a 401 that says what is wrong
 /// with the token itself shows that no channel will ever be granted.
@@ -42,6 +43,8 @@ struct ClientAgent::State : std::enable_shared_from_this<ClientAgent::State> {
     static net::awaitable<void> start(std::shared_ptr<State> self);
     static net::awaitable<void> stop(std::shared_ptr<State> self, std::function<void()> on_stopped);
     [[nodiscard]] net::awaitable<Result<void>> probe_relay();
+    static net::awaitable<void> wait_for_relay(std::shared_ptr<State> self);
+    void note_reached();
     [[nodiscard]] Result<void> bind_ports();
     void on_fatal(const Error& error);
     void stop_listeners();
@@ -52,6 +55,7 @@ struct ClientAgent::State : std::enable_shared_from_this<ClientAgent::State> {
     std::shared_ptr<const ClientContext> context;
     std::vector<std::shared_ptr<PortListener>> listeners;
     bool stopping = false;
+    bool reached = false;  // the relay, at least once
 };
 
 net::awaitable<void> ClientAgent::State::start(std::shared_ptr<State> self) {
@@ -75,7 +79,25 @@ net::awaitable<void> ClientAgent::State::start(std::shared_ptr<State> self) {
     }
     if (self->listeners.empty())
         ops::log_warn(kComponent, "no PortMappings are configured: there is nothing to do");
-    if (self->events.on_ready) self->events.on_ready(std::move(endpoints));
+    if (!self->reached) net::spawn(self->pool.first(), wait_for_relay(self));
+    const auto& tell =
+        self->reached || !self->events.on_not_yet ? self->events.on_ready : self->events.on_not_yet;
+    if (tell) tell(std::move(endpoints));
+}
+
+void ClientAgent::State::note_reached() {
+    if (!std::exchange(reached, true))
+        ops::log_info(kComponent, "relay {} reached", context->dialer->name());
+}
+
+/// Looks for a relay that was not there at the start, so that the log tells when it is.
+net::awaitable<void> ClientAgent::State::wait_for_relay(std::shared_ptr<State> self) {
+    while (!self->stopping && !self->reached) {
+        co_await net::sleep_for(kProbePause);
+        if (self->stopping) co_return;
+        const auto found = co_await self->context->dialer->probe(kProbeLimit);
+        if (found) self->note_reached();
+    }
 }
 
 net::awaitable<Result<void>> ClientAgent::State::probe_relay() {
@@ -90,7 +112,10 @@ net::awaitable<Result<void>> ClientAgent::State::probe_relay() {
         } else {
             outcome = co_await dialer.probe_anonymously(entity, kProbeLimit);
         }
-        if (outcome) continue;
+        if (outcome) {
+            note_reached();
+            continue;
+        }
         const bool needs_token =
             !dialer.has_credentials() &&
             outcome.error().code() == make_error_code(relay_errc::not_authorised);
@@ -100,8 +125,16 @@ net::awaitable<Result<void>> ClientAgent::State::probe_relay() {
                           outcome.error().message());
             break;
         }
-        ops::log_debug(kComponent, "{}: {}", entity, outcome.error().message());
+        note_reached();
+        // A sender's rule need not be allowed to read the entity.
+        if (outcome.error().code() != make_error_code(relay_errc::not_authorised)) {
+            ops::log_warn(kComponent, "{}; connections will be tried as they come",
+                          outcome.error().message());
+        } else {
+            ops::log_debug(kComponent, "{}: {}", entity, outcome.error().message());
+        }
     }
+    if (entities.empty()) reached = true;
     co_return Result<void>();
 }
 

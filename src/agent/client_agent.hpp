@@ -17,6 +17,8 @@ public:
     struct Events {
         /// Once, when every port is bound; in the order of the mappings, with port 0 resolved.
         std::function<void(std::vector<net::tcp::endpoint>)> on_ready;
+        /// Instead of it, if there is one: every port is bound, but the relay does not answer yet.
+        std::function<void(std::vector<net::tcp::endpoint>)> on_not_yet = {};
         /// Once, instead of it: a port cannot be bound, or the relay will never accept us.
         std::function<void(Error)> on_fatal;
     };

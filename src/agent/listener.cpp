@@ -162,7 +162,7 @@ net::awaitable<Result<void>> Listener::learn_targets() {
                    info.error().code() == make_error_code(relay_errc::bad_certificate)) {
             co_return info.error();
         } else {
-            ops::log_info(kComponent, "{}: UserMetadata cannot be read ({}); using Targets only",
+            ops::log_warn(kComponent, "{}: UserMetadata cannot be read ({}); using Targets only",
                           options_.path, info.error().message());
         }
     }
@@ -238,6 +238,13 @@ void Listener::on_message(const std::shared_ptr<Control>& control, const std::st
 void Listener::on_accept(hc::AcceptMessage accept) {
     constexpr int kNotAcceptable = 406;
     constexpr int kServiceUnavailable = 503;
+    if (offers_were_dropped(accept) && !std::exchange(told_of_dropped_offers_, true)) {
+        ops::log_warn(kComponent,
+                      "{}: a client agent's sub-protocols have not arrived: the relay, or a proxy "
+                      "before it, drops Sec-WebSocket-Protocol from senders' requests; v1 is "
+                      "spoken, so connections will not survive the loss of their channel",
+                      options_.path);
+    }
     const auto choice = choose_protocol(accept, context_->options.session.protocol);
     if (!choice) return turn_away(std::move(accept), kNotAcceptable, choice.error().message());
     const auto sender =

@@ -74,6 +74,7 @@ private:
     Patience patience_;
     bool stopping_ = false;
     bool registered_once_ = false;
+    bool told_of_dropped_offers_ = false;
     bool connected_ = false;
     net::Clock::time_point connected_at_;
     net::Clock::time_point lost_at_;

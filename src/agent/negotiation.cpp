@@ -37,6 +37,14 @@ std::string spoken(const std::vector<std::string>& offered) {
 
 }  // namespace
 
+bool offers_were_dropped(const hc::AcceptMessage& accept) {
+    if (!offers(accept).empty()) return false;
+    const auto& headers = accept.connect_headers;
+    return std::any_of(headers.begin(), headers.end(), [](const auto& header) {
+        return iequals(header.first, "Relay-User-Agent") && header.second.starts_with("hpb/");
+    });
+}
+
 Result<ChannelChoice> choose_protocol(const hc::AcceptMessage& accept, config::Protocol pin) {
     const auto offered = offers(accept);
     if (contains(offered, kProtocolV2) && pin != config::Protocol::v1)

@@ -14,6 +14,9 @@ struct ChannelChoice {
     std::string subprotocol;  ///< for the rendezvous; "": none
 };
 
+/// True if the sender is an agent of ours and its sub-protocols have been lost on the way.
+[[nodiscard]] bool offers_were_dropped(const hc::AcceptMessage& accept);
+
 /// @return an error that says in words for both logs why no channel is possible: the sender speaks
 /// only versions that this agent does not know, or `pin` forbids what it speaks.
 [[nodiscard]] Result<ChannelChoice> choose_protocol(const hc::AcceptMessage& accept,

@@ -1,7 +1,6 @@
 #include "agent/relay_dialer.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/error_category.hpp"
 #include "base/text.hpp"
@@ -23,15 +22,8 @@ constexpr std::chrono::milliseconds kRendezvousFirstTry{5000};
 constexpr std::chrono::milliseconds kAnswerBeforeNext{5000};
 /// Longer intervals are no use as a keep-alive.
 constexpr long long kMaxKeepAliveSeconds = 3600;
-/// Clocks that differ by less have not made a token invalid.
-constexpr std::int64_t kTolerableSkewSeconds = 60;
 /// docs/protocol.md, "Keep-alive of a control channel".
 constexpr const char* kKeepAliveHeader = "Hpb-Keep-Alive";
-constexpr const char* kRightsAdvice =
-    "; check the access rule's rights (Listen for the service agent, Send for the client agent)";
-constexpr const char* kTokenAdvice =
-    "; it requires client authorization: name an access rule and its key (--rule and "
-    "--rule-key-file) instead of --no-auth";
 /// docs/protocol.md, "The same listener again".
 constexpr const char* kInstanceHeader = "Hpb-Instance";
 constexpr const char* kUserAgent = "hpb/" HPB_VERSION;
@@ -42,38 +34,24 @@ std::int64_t unix_now() {
         .count();
 }
 
-std::string skew_advice(const http::ResponseHead& response, std::int64_t now) {
-    const auto theirs = http::parse_date(response.headers.get("Date"));
-    if (!theirs) return "";
-    const std::int64_t skew = now - *theirs;
-    if (std::abs(skew) <= kTolerableSkewSeconds) return "";
-    return "; this machine's clock is " + std::to_string(std::abs(skew)) + " s " +
-           (skew > 0 ? "ahead of" : "behind") + " the relay's: check the clock";
-}
-
-// The relay's own words tell a missing listener, which may come, from a missing entity.
-bool blames_listeners(const std::string& reason) {
-    const std::string text = to_lower(reason);
-    return text.find("listeners connected") != std::string::npos ||
-           text.find("connected listeners") != std::string::npos;
-}
-
-// Azure Relay's words for a rule that lacks a right, with 401 like a token that is not valid.
-bool blames_rights(const std::string& reason) {
-    return to_lower(reason).find("claim(s) are required") != std::string::npos;
-}
-
-bool wants_token(const std::string& reason) {
-    return to_lower(reason).find("missingtoken") != std::string::npos;
-}
-
-bool blames_affinity(const std::string& reason) {
-    return to_lower(reason).find("allowedlisteners") != std::string::npos;
-}
-
 Error dial_error(const Error& error) {
     const bool certificate = net::is_certificate_error(error);
     return {certificate ? relay_errc::bad_certificate : relay_errc::unreachable, error.message()};
+}
+
+/// A server with TLS may end a connection that speaks plain HTTP without a word.
+std::string plain_advice(const hc::RelayAddress& relay, const Error& error) {
+    const bool ended = error.code() == net::asio::error::connection_reset ||
+                       error.code() == make_error_code(http::errc::truncated);
+    if (relay.secure || !ended) return "";
+    return "; if the relay speaks TLS, write sb:// or https:// instead of http://";
+}
+
+/// Of a relay that has taken the connection and then gave no answer that makes sense.
+Error answer_error(const hc::RelayAddress& relay, const Error& error) {
+    const bool unreadable = error.code().category() == make_error_code(http::errc{}).category();
+    return {unreadable ? relay_errc::no_description : relay_errc::unreachable,
+            "relay " + relay.authority() + ": " + error.message() + plain_advice(relay, error)};
 }
 
 // Asking for the next message over an unprotected connection is not the relay's to decide. A relay
@@ -89,6 +67,20 @@ Result<hc::RendezvousUrl> parse_rendezvous(const std::string& url, const hc::Rel
                      "the relay sent an address without TLS, which is not opened");
     }
     return parsed;
+}
+
+/// A relay that looks for the token in the query only: says so, or that there is none.
+bool wants_token_in_query(const http::ResponseHead& response) {
+    constexpr unsigned kUnauthorized = 401;
+    const std::string reason = to_lower(response.reason);
+    const auto says = [&](const char* word) { return reason.find(word) != std::string::npos; };
+    return response.status == kUnauthorized &&
+           (says("sb-hc-token") || (says("token") && (says("missing") || says("no token"))));
+}
+
+void add_token_to_query(net::UpgradeRequest& request) {
+    const std::string token(request.headers.get("ServiceBusAuthorization"));
+    if (!token.empty()) request.target += "&sb-hc-token=" + hc::form_encode(token);
 }
 
 net::UpgradeRequest rendezvous_request(const hc::RendezvousUrl& url) {
@@ -116,6 +108,8 @@ boost::system::error_code make_error_code(relay_errc e) {
                     return "the hybrid connection does not exist";
                 case relay_errc::no_such_listener:
                     return "the service agent asked for is not connected to the relay";
+                case relay_errc::no_description:
+                    return "the relay does not describe the hybrid connection";
                 case relay_errc::bad_certificate:
                     return "the relay's certificate is not accepted";
                 case relay_errc::bad_address:
@@ -132,31 +126,6 @@ bool is_permanent(const Error& error) {
            code == make_error_code(relay_errc::no_such_entity) ||
            code == make_error_code(relay_errc::bad_certificate) ||
            code == make_error_code(errc::invalid_argument);
-}
-
-Error explain_refusal(const http::ResponseHead& response, const std::string& relay,
-                      const std::string& purpose, std::int64_t now) {
-    const std::string reason = printable(response.reason);
-    const std::string text = "relay " + relay + " refused " + purpose + ": " +
-                             std::to_string(response.status) + (reason.empty() ? "" : " " + reason);
-    switch (response.status) {
-        case 401:
-            if (blames_rights(reason)) return {relay_errc::not_authorised, text + kRightsAdvice};
-            if (wants_token(reason)) return {relay_errc::not_authorised, text + kTokenAdvice};
-            return {relay_errc::not_authorised,
-                    text + "; check the access rule's name and key" + skew_advice(response, now)};
-        case 403:
-            return {relay_errc::not_authorised, text + kRightsAdvice};
-        case 404:
-            if (blames_affinity(reason)) return {relay_errc::no_such_listener, text};
-            if (blames_listeners(reason)) return {relay_errc::refused, text};
-            return {relay_errc::no_such_entity, text};
-        case 429:
-        case 503:
-            return {relay_errc::throttled, text};
-        default:
-            return {relay_errc::refused, text};
-    }
 }
 
 RelayDialer::RelayDialer(config::RelayAccess access) : access_(std::move(access)) {}
@@ -202,6 +171,7 @@ net::awaitable<Result<net::UpgradeOutcome>> RelayDialer::open(hc::RelayAddress a
                                                               std::string purpose,
                                                               Limits limits) const {
     const std::string host = request.host;
+    if (token_in_query_) add_token_to_query(request);
     net::Attempts attempts;
     std::optional<Error> silence;  // of the address before
     for (;;) {
@@ -213,11 +183,17 @@ net::awaitable<Result<net::UpgradeOutcome>> RelayDialer::open(hc::RelayAddress a
         if (outcome) {
             net::forget_bad_address(attempts.current);
             if (outcome->websocket) co_return std::move(*outcome);
+            if (has_credentials() && wants_token_in_query(outcome->response) &&
+                !token_in_query_.exchange(true)) {
+                add_token_to_query(request);
+                continue;
+            }
             co_return explain_refusal(outcome->response, host, purpose, unix_now());
         }
         attempts.fail_current();
         silence =
-            Error(relay_errc::unreachable, "relay " + host + ": " + outcome.error().message());
+            Error(relay_errc::unreachable, "relay " + host + ": " + outcome.error().message() +
+                                               plain_advice(address, outcome.error()));
         if (!attempts.others) co_return *silence;
     }
 }
@@ -301,12 +277,35 @@ net::awaitable<Result<void>> RelayDialer::reject(std::string url, int status,
                                                  std::string description) const {
     url += "&sb-hc-statusCode=" + std::to_string(status) +
            "&sb-hc-statusDescription=" + hc::form_encode(description);
-    const auto parsed = parse_rendezvous(url, access_.address);
+    auto parsed = parse_rendezvous(url, access_.address);
     if (!parsed) co_return parsed.error();
-    auto stream = co_await dial(parsed->relay, kRendezvousLimit, {});
+    co_return co_await send_rejection(std::move(*parsed));
+}
+
+net::awaitable<Result<void>> RelayDialer::reject_at_home(std::string url, int status,
+                                                         std::string description) const {
+    url += "&sb-hc-statusCode=" + std::to_string(status) +
+           "&sb-hc-statusDescription=" + hc::form_encode(description);
+    auto parsed = hc::parse_rendezvous_url(url);
+    if (!parsed) co_return parsed.error();
+    parsed->relay = access_.address;
+    co_return co_await send_rejection(std::move(*parsed));
+}
+
+std::string RelayDialer::explain_address(const std::string& url) const {
+    const auto parsed = hc::parse_rendezvous_url(url);
+    if (!parsed || parsed->relay.authority() == name()) return "";
+    return "; the relay announced " + parsed->relay.authority() +
+           " for it, and this agent knows the relay as " + name() +
+           ": set the relay's PublicAddress, or make the proxy before it pass the Host header on "
+           "with its port";
+}
+
+net::awaitable<Result<void>> RelayDialer::send_rejection(hc::RendezvousUrl where) const {
+    auto stream = co_await dial(where.relay, kRendezvousLimit, {});
     if (!stream) co_return stream.error();
     auto outcome =
-        co_await net::upgrade(std::move(*stream), rendezvous_request(*parsed), kRendezvousLimit);
+        co_await net::upgrade(std::move(*stream), rendezvous_request(where), kRendezvousLimit);
     if (!outcome) co_return outcome.error();
     constexpr unsigned kGone = 410;
     if (outcome->response.status == kGone) co_return Result<void>();
@@ -344,8 +343,7 @@ net::awaitable<Result<net::HttpResponse>> RelayDialer::fetch(http::RequestHead r
         auto response = co_await net::fetch(std::move(*stream), request, share);
         if (response) co_return std::move(*response);
         attempts.fail_current();
-        silence =
-            Error(relay_errc::unreachable, "relay " + name() + ": " + response.error().message());
+        silence = answer_error(access_.address, response.error());
         if (!attempts.others || net::Clock::now() >= deadline) co_return *silence;
     }
 }
@@ -357,13 +355,25 @@ net::awaitable<Result<hc::RuntimeInformation>> RelayDialer::runtime_information(
     if (response->head.status != 200) {
         const std::string detail = hc::parse_error_document(response->body);
         if (!detail.empty()) response->head.reason = detail;
-        co_return explain_refusal(response->head, name(), "access to " + entity, unix_now());
+        const Error refusal =
+            explain_refusal(response->head, name(), "access to " + entity, unix_now());
+        // A relay without management, or a proxy before it, may still grant channels.
+        const bool means_it =
+            refusal.code() != make_error_code(relay_errc::no_such_entity) ||
+            to_lower(response->head.reason).find("does not exist") != std::string::npos;
+        if (means_it) co_return refusal;
+        co_return Error(relay_errc::no_description, "relay " + name() + " does not describe " +
+                                                        entity + ": " +
+                                                        std::to_string(response->head.status) +
+                                                        " " + printable(response->head.reason));
     }
     auto info = hc::parse_atom_entry(response->body);
     // Azure answers with a feed for a path that it does not know.
     if (!info) {
-        co_return Error(relay_errc::no_such_entity, "relay " + name() + " does not describe " +
-                                                        entity + ": " + info.error().message());
+        const bool feed = response->body.find("<feed") != std::string::npos;
+        co_return Error(
+            feed ? relay_errc::no_such_entity : relay_errc::no_description,
+            "relay " + name() + " does not describe " + entity + ": " + info.error().message());
     }
     co_return std::move(*info);
 }

@@ -3,6 +3,7 @@
 // A channel and all its connections live on one thread; what is shared between threads says so.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -31,6 +32,7 @@ enum class relay_errc {
     throttled,         ///< 429 or 503: try again later
     not_authorised,    ///< 401 or 403
     no_such_entity,    ///< 404
+    no_description,    ///< the relay does not say what it knows of the entity
     no_such_listener,  ///< 404: others listen, but none of those that were allowed
     bad_certificate,   ///< the relay is not who it should be
     bad_address,       ///< the relay sent an address that must not be opened
@@ -105,6 +107,14 @@ public:
     [[nodiscard]] net::awaitable<Result<void>> reject(std::string url, int status,
                                                       std::string description) const;
 
+    /// The same at the address by which we know the relay, where the announced one cannot be
+    /// opened.
+    [[nodiscard]] net::awaitable<Result<void>> reject_at_home(std::string url, int status,
+                                                              std::string description) const;
+    /// What is wrong with an announced address that could not be opened: "", or a clause with the
+    /// likely reason where it is not the address by which we know the relay.
+    [[nodiscard]] std::string explain_address(const std::string& url) const;
+
     /// The management read of one entity (docs/protocol.md, "Runtime information").
     [[nodiscard]] net::awaitable<Result<hc::RuntimeInformation>> runtime_information(
         std::string entity, Milliseconds limit) const;
@@ -141,6 +151,7 @@ private:
     [[nodiscard]] http::RequestHead management_request(const std::string& entity) const;
     [[nodiscard]] net::awaitable<Result<net::HttpResponse>> fetch(http::RequestHead request,
                                                                   Milliseconds limit) const;
+    [[nodiscard]] net::awaitable<Result<void>> send_rejection(hc::RendezvousUrl where) const;
     struct Limits {
         Milliseconds dial;
         Milliseconds answer;
@@ -155,6 +166,8 @@ private:
     config::RelayAccess access_;
     std::optional<net::TlsClientContext> tls_;
     std::optional<net::Proxy> proxy_;
+    /// Learnt from a refusal: the relay looks for tokens in the query only.
+    mutable std::atomic<bool> token_in_query_{false};
 };
 
 /// What a relay's refusal means, in words.

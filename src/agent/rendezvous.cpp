@@ -27,12 +27,8 @@ net::awaitable<void> accept_rendezvous(std::shared_ptr<const ServiceContext> con
                                        Place place) {
     auto websocket = co_await context->dialer->open_rendezvous(accept.address, subprotocol);
     if (!websocket) {
-        std::uint64_t suppressed = 0;
-        if (entity->notes->admit_line(suppressed)) {
-            ops::log_warn(kComponent, "{}: a rendezvous failed: {}{}", entity->path,
-                          websocket.error().message(), suppressed_text(suppressed));
-        }
-        co_return;
+        co_return co_await on_rendezvous_failed(context, entity, std::move(accept),
+                                                websocket.error());
     }
     const auto& options = context->options;
     ServiceChannel::Options channel_options{
@@ -48,6 +44,23 @@ net::awaitable<void> accept_rendezvous(std::shared_ptr<const ServiceContext> con
         entity->places->sender(net::source_key(accept.remote_address)), context->registry,
         std::move(place));
     (void)Channel::start(channel);
+}
+
+net::awaitable<void> on_rendezvous_failed(std::shared_ptr<const ServiceContext> context,
+                                          std::shared_ptr<const ServedEntity> entity,
+                                          hc::AcceptMessage accept, Error why) {
+    constexpr int kBadGateway = 502;
+    const std::string text = why.message() + context->dialer->explain_address(accept.address);
+    std::uint64_t suppressed = 0;
+    if (entity->notes->admit_line(suppressed)) {
+        ops::log_warn(kComponent, "{}: a rendezvous failed: {}{}", entity->path, text,
+                      suppressed_text(suppressed));
+    }
+    const auto ticket = Quota::try_take(context->rejections);
+    if (!ticket) co_return;
+    const auto told = co_await context->dialer->reject_at_home(
+        accept.address, kBadGateway, "The service agent cannot open the rendezvous: " + text);
+    if (!told) ops::log_debug(kComponent, "{}: {}", entity->path, told.error().message());
 }
 
 net::awaitable<void> reject_rendezvous(std::shared_ptr<const ServiceContext> context,

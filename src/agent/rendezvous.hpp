@@ -16,6 +16,12 @@ namespace hpb::agent {
                                                      hc::AcceptMessage accept,
                                                      std::string subprotocol, Place place);
 
+/// A rendezvous could not be opened: says so, and tells the relay, so that the client agent hears
+/// of it now and with the reason.
+[[nodiscard]] net::awaitable<void> on_rendezvous_failed(
+    std::shared_ptr<const ServiceContext> context, std::shared_ptr<const ServedEntity> entity,
+    hc::AcceptMessage accept, Error why);
+
 /// Turns a sender away: too many channels, or none of its protocols is ours.
 [[nodiscard]] net::awaitable<void> reject_rendezvous(std::shared_ptr<const ServiceContext> context,
                                                      std::shared_ptr<const ServedEntity> entity,

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "agent/client_context.hpp"
+#include "agent/rendezvous.hpp"
 #include "agent/session_limits.hpp"
 #include "base/text.hpp"
 #include "crypto/crypto.hpp"
@@ -38,12 +39,8 @@ net::awaitable<void> SessionHost::accept(std::shared_ptr<SessionHost> self,
                                          hc::AcceptMessage accept, Place place) {
     auto websocket = co_await self->context_->dialer->open_rendezvous(accept.address, kProtocolV2);
     if (!websocket) {
-        std::uint64_t suppressed = 0;
-        if (entity->notes->admit_line(suppressed)) {
-            ops::log_warn(kComponent, "{}: a rendezvous failed: {}{}", entity->path,
-                          websocket.error().message(), suppressed_text(suppressed));
-        }
-        co_return;
+        co_return co_await on_rendezvous_failed(self->context_, entity, std::move(accept),
+                                                websocket.error());
     }
     auto greeting = co_await read_hello(*websocket);
     if (greeting) {

@@ -15,8 +15,18 @@ namespace {
 constexpr std::string_view kRelayPrefix = "sb-hc-";
 constexpr std::size_t kMaxEntityPathSize = 260;
 
+/// Whatever precedes an '@' may be a password.
+std::string without_user(std::string_view text) {
+    const auto at = text.rfind('@');
+    if (at == std::string_view::npos) return std::string(text);
+    const auto scheme = text.find("://");
+    const auto begin = scheme < at ? scheme + 3 : 0;
+    return std::string(text.substr(0, begin)) + "***" + std::string(text.substr(at));
+}
+
 Error bad_address(std::string_view text, std::string_view why) {
-    return {errc::malformed_address, fmt::format("'{}': {}", printable(text, 200), why)};
+    return {errc::malformed_address,
+            fmt::format("'{}': {}", printable(without_user(text), 200), why)};
 }
 
 bool is_control(char c) {
@@ -112,6 +122,11 @@ Result<RelayAddress> parse_relay_address(std::string_view text) {
         relay.secure = scheme->secure;
         relay.port = scheme->secure ? 443 : 80;
         rest.remove_prefix(end + 3);
+    }
+    if (rest.find('@') != std::string_view::npos) {
+        return bad_address(text,
+                           "a relay address has no user and password; those are the access rule's "
+                           "name and key");
     }
     const auto path_start = std::min(rest.find_first_of("/?#"), rest.size());
     const auto path = rest.substr(path_start);

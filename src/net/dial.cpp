@@ -138,7 +138,7 @@ awaitable<Result<std::vector<tcp::endpoint>>> resolve(std::string host, std::uin
     if (!is_a_name) co_return std::vector<tcp::endpoint>{{literal, port}};
     const auto found = co_await Resolver::instance().resolve(
         host, deadline, to_relay ? Resolver::For::relay : Resolver::For::target);
-    if (!found) co_return found.error().with_context("cannot reach " + host_port(host, port));
+    if (!found) co_return found.error();
     co_return interleave(*found, port);
 }
 
@@ -202,6 +202,12 @@ private:
     awaitable<Result<Stream>> connect();
     awaitable<std::optional<Error>> secure(Stream& stream, Clock::time_point until);
     awaitable<std::optional<Error>> greet(Stream& stream);
+    /// What is dialled, for a line: the proxy is named as such.
+    [[nodiscard]] std::string first_name() const {
+        const std::string name = host_port(first_host_, first_port_);
+        return options_.proxy == nullptr ? name
+                                         : "the proxy " + name + " (on the way to " + where_ + ")";
+    }
     void leave_out(const tcp::endpoint& address);
 
     std::string host_;
@@ -223,8 +229,7 @@ awaitable<Result<Stream>> Dialling::connect() {
     if (!connected) {
         if (connected.error().code() != asio::error::no_descriptors)
             Resolver::instance().forget(first_host_);
-        co_return explain_connect_failure(host_port(first_host_, first_port_),
-                                          connected.error().code());
+        co_return explain_connect_failure(first_name(), connected.error().code());
     }
     current_ = connected->address;
     leave_out(current_);
@@ -258,7 +263,7 @@ awaitable<std::optional<Error>> Dialling::secure(Stream& stream, Clock::time_poi
 
 awaitable<Result<Stream>> Dialling::run() {
     auto found = co_await resolve(first_host_, first_port_, options_.to_relay, deadline_);
-    if (!found) co_return found.error();
+    if (!found) co_return found.error().with_context("cannot reach " + first_name());
     addresses_ = std::move(*found);
     if (options_.attempts != nullptr) {
         for (const auto& address : options_.attempts->failed) leave_out(address);

@@ -10,6 +10,11 @@ constexpr std::size_t kMaxHead = 32 * 1024;
 /// Runtime information with the longest UserMetadata is far below this.
 constexpr std::size_t kMaxBody = 1024 * 1024;
 
+/// A server with TLS answers plain HTTP with an alert (RFC 8446 section 5.1), if at all.
+bool is_tls_alert(ByteSpan bytes) {
+    return bytes.size() >= 2 && bytes[0] == std::byte{0x15} && bytes[1] == std::byte{0x03};
+}
+
 /// Reads until the response is complete. @return bytes behind it, within `slab`.
 awaitable<Result<ByteSpan>> read_response(Stream& stream, http::ResponseParser& parser,
                                           const Slab& slab) {
@@ -22,6 +27,8 @@ awaitable<Result<ByteSpan>> read_response(Stream& stream, http::ResponseParser& 
             co_return ByteSpan();
         }
         const ByteSpan bytes = slab.span().first(*read);
+        if (is_tls_alert(bytes))
+            co_return Error(errc::not_permitted, "it speaks TLS; write sb:// or https://");
         const auto taken = parser.put(bytes);
         if (!taken) co_return taken.error();
         if (parser.done()) co_return bytes.subspan(*taken);

@@ -19,6 +19,9 @@ constexpr int kKeepAliveIdleSeconds = 30;  // up to twice that: spread_keep_aliv
 constexpr int kKeepAliveIntervalSeconds = 10;
 constexpr int kKeepAliveProbes = 3;
 
+/// A peer that goes on sending is read so far, so that it reads our last words.
+constexpr std::size_t kMaxDiscarded = 64 * 1024 * 1024;
+
 const Error kWouldBlock{asio::error::would_block};
 
 Error system_error_now() {
@@ -318,10 +321,11 @@ awaitable<void> Stream::close_gracefully(std::chrono::milliseconds limit) {
     shutdown_send();
     Deadline deadline(*this, limit);
     Slab slab;
-    const std::size_t discard_limit = 256;  // reads: a peer that goes on sending is not waited for
-    for (std::size_t i = 0; i < discard_limit; ++i) {
+    std::size_t discarded = 0;
+    while (discarded < kMaxDiscarded) {
         const auto read = co_await read_some(slab);
         if (!read || *read == 0) co_return;
+        discarded += *read;
     }
 }
 
