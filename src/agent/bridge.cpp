@@ -201,12 +201,13 @@ void Bridge::make_slots(std::size_t index) {
             if (const auto self = weak.lock()) self->on_v2(index, std::move(applications));
         });
     };
+    const std::size_t dials = std::max<std::size_t>(1, ChannelSlot::kMaxDials / count);
     for (std::size_t i = 0; i < count; ++i) {
         // The first in turn may have to take over a channel that was dialled on this thread.
         const asio::any_io_executor executor =
             i == 1 % count ? executor_ : pool_->next().get_executor();
         mapping.slots.push_back(std::make_shared<ChannelSlot>(
-            executor, context_, ChannelSlot::Mapping{entity_, mapping.key, mapping.ttl},
+            executor, context_, ChannelSlot::Mapping{entity_, mapping.key, mapping.ttl, dials},
             mapping.notes, on_v2));
     }
 }

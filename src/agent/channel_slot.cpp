@@ -29,8 +29,8 @@ void ChannelSlot::take(net::Stream application, Quota::Ticket ticket) {
     if (stopping_) return reset(std::move(application));
     Application waiting{std::move(application), std::move(ticket)};
     if (mapping_.ttl.count() <= 0) {
-        net::spawn(executor_, dial_own(shared_from_this(), std::move(waiting)));
-        return;
+        own_waiting_.push_back(std::move(waiting));
+        return dial_next();
     }
     drop_ended_channel(net::Clock::now());
     if (channel_) {
@@ -80,6 +80,17 @@ net::awaitable<void> ChannelSlot::adopt_shared(std::shared_ptr<ChannelSlot> self
 net::awaitable<void> ChannelSlot::dial_own(std::shared_ptr<ChannelSlot> self,
                                            Application application) {
     self->use_own(co_await self->open(), std::move(application));
+    --self->own_dials_;
+    self->dial_next();
+}
+
+void ChannelSlot::dial_next() {
+    while (!own_waiting_.empty() && own_dials_ < mapping_.max_dials) {
+        ++own_dials_;
+        Application next = std::move(own_waiting_.front());
+        own_waiting_.pop_front();
+        net::spawn(executor_, dial_own(shared_from_this(), std::move(next)));
+    }
 }
 
 net::awaitable<void> ChannelSlot::adopt_own(std::shared_ptr<ChannelSlot> self,
@@ -156,6 +167,7 @@ net::awaitable<Result<void>> ChannelSlot::send_preamble(net::WebSocket& websocke
 
 std::shared_ptr<ClientChannel> ChannelSlot::begin(net::WebSocket websocket) {
     ClientChannel::Options options;
+    options.key = mapping_.key;
     options.half_close_linger = context_->options.half_close_linger;
     options.channel_idle = context_->options.channel_idle;
     options.connection_idle = context_->options.connection_idle;
@@ -176,6 +188,14 @@ void ChannelSlot::on_dialled() {
     } else {
         ops::log_debug(kComponent, "{}: channel begins", notes_->name());
     }
+    if (context_->options.session.protocol != config::Protocol::v1 &&
+        notes_->first_time(MappingNotes::Limit::v1_chosen)) {
+        ops::log_info(kComponent,
+                      "{}: the listener has not chosen hpb.v2, so this agent speaks v1, the .NET "
+                      "bridge's protocol: connections end with their channel (said once per "
+                      "mapping)",
+                      notes_->name());
+    }
 }
 
 void ChannelSlot::on_dial_failed(const Error& error) {
@@ -191,6 +211,7 @@ void ChannelSlot::stop() {
     stopping_ = true;
     channel_.reset();
     for (auto& each : std::exchange(waiting_, {})) reset(std::move(each.socket));
+    for (auto& each : std::exchange(own_waiting_, {})) reset(std::move(each.socket));
 }
 
 }  // namespace hpb::agent

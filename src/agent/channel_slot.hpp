@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -19,10 +20,15 @@ public:
     /// as many target connections may be waiting for the channel's end at the service agent.
     static constexpr std::size_t kMaxUntoldEnds = 1000;
 
+    /// Channels of one mapping that are dialled at once where each connection has its own: more
+    /// make an original service agent, which accepts each on a thread of its pool, slower.
+    static constexpr std::size_t kMaxDials = 16;
+
     struct Mapping {
         std::string entity;
         std::int32_t key = 0;
-        std::chrono::seconds ttl{300};  ///< 0 or less: a channel for each connection
+        std::chrono::seconds ttl{300};      ///< 0 or less: a channel for each connection
+        std::size_t max_dials = kMaxDials;  ///< of this slot
     };
 
     /// An application that waits for a channel, on its way between threads.
@@ -63,6 +69,7 @@ private:
     [[nodiscard]] net::awaitable<Result<net::WebSocket>> open();
     [[nodiscard]] net::awaitable<Result<void>> send_preamble(net::WebSocket& websocket);
     void use_shared(Result<net::WebSocket> websocket);
+    void dial_next();
     void use_own(Result<net::WebSocket> websocket, Application application);
     void give_back(std::vector<Application> applications);
     [[nodiscard]] std::shared_ptr<ClientChannel> begin(net::WebSocket websocket);
@@ -79,6 +86,8 @@ private:
     net::Clock::time_point expires_;
     std::vector<Application> waiting_;
     OnV2 on_v2_;
+    std::deque<Application> own_waiting_;  // for their turn to dial
+    std::size_t own_dials_ = 0;
     bool dialing_ = false;
     bool stopping_ = false;
 };

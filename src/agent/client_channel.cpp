@@ -5,6 +5,7 @@
 
 #include "net/dial.hpp"
 #include "ops/log.hpp"
+#include "v1/stranger.hpp"
 
 namespace hpb::agent {
 namespace {
@@ -25,7 +26,8 @@ ClientChannel::ClientChannel(net::WebSocket websocket, Options options,
               std::move(registry)),
       options_(options),
       notes_(std::move(notes)),
-      idle_since_(net::Clock::now()) {}
+      begun_(net::Clock::now()),
+      idle_since_(begun_) {}
 
 void ClientChannel::add(net::Stream stream, Place place) {
     const auto id = v1::ConnectionId::random();
@@ -70,9 +72,14 @@ void ClientChannel::note_half_close() {
 }
 
 void ClientChannel::on_bytes(ByteSpan bytes) {
+    if (!looked_at_) look_at_first(bytes);
+    if (!open()) return;
     while (const auto piece = decoder_.next(bytes)) {
         if (piece->payload.empty()) continue;
-        if (const auto connection = find(piece->id)) connection->deliver(piece->payload);
+        const auto connection = find(piece->id);
+        if (!connection) continue;
+        if (!std::exchange(valid_, true)) notes_->carried_frames();
+        connection->deliver(piece->payload);
     }
 }
 
@@ -80,10 +87,10 @@ Channel::TimePoint ClientChannel::on_time(TimePoint now) {
     if (!open()) return TimePoint::max();
     if (connection_count() > 0) {
         idle_since_ = TimePoint::max();
-        return note_silence(now);
+        return std::min(note_silence(now), note_nothing_back(now));
     }
     if (retired_) {
-        begin_close(kNormalClosure, "");
+        close_here(kNormalClosure, "");
         return TimePoint::max();
     }
     if (idle_since_ == TimePoint::max()) idle_since_ = now;
@@ -91,7 +98,7 @@ Channel::TimePoint ClientChannel::on_time(TimePoint now) {
     if (now < due) return due;
     ops::log_debug(kComponent, "{}: channel closed, it has had no connection for {} s", name(),
                    options_.channel_idle.count());
-    begin_close(kNormalClosure, "");
+    close_here(kNormalClosure, "");
     return TimePoint::max();
 }
 
@@ -121,12 +128,68 @@ void ClientChannel::on_given_up(const std::shared_ptr<Connection>& connection,
     ops::log_warn(kComponent, "{}: connection {} ended, {}", name(), connection->short_id(), why);
 }
 
+void ClientChannel::look_at_first(ByteSpan bytes) {
+    const std::size_t room = v1::kFrameHeaderSize - first_.size();
+    first_ += as_text(bytes.first(std::min(room, bytes.size())));
+    const auto first = as_bytes(first_);
+    const auto preamble = v1::encode_preamble(options_.key);
+    if (first.size() >= preamble.size() &&
+        std::equal(preamble.begin(), preamble.end(), first.begin()))
+        return on_no_bridge("it sends back what it is sent");
+    if (first.size() < v1::kFrameHeaderSize) return;
+    looked_at_ = true;
+    v1::ConnectionId id;
+    std::copy_n(first.begin(), id.bytes.size(), id.bytes.begin());
+    if (!v1::is_version_4(id))
+        on_no_bridge("what it sends is no v1: " + v1::describe(v1::Stranger{}, first));
+}
+
+void ClientChannel::on_no_bridge(const std::string& why) {
+    std::uint64_t suppressed = 0;
+    if (notes_->admit_line(suppressed)) {
+        ops::log_warn(kComponent,
+                      "{}: the listener is no service agent: {}; its connections are reset{}",
+                      name(), why, suppressed_text(suppressed));
+    }
+    end_connections(ChannelEnd::lost);
+    close_here(kProtocolError, "this is no v1");
+}
+
+void ClientChannel::close_here(std::uint16_t code, const std::string& reason) {
+    closed_here_ = true;
+    begin_close(code, reason);
+}
+
+Channel::TimePoint ClientChannel::note_nothing_back(TimePoint now) {
+    if (valid_ || notes_->said(MappingNotes::Limit::no_answer)) return TimePoint::max();
+    const auto due = begun_ + kNothingBack;
+    if (now < due) return due;
+    if (sent_any() && notes_->first_time(MappingNotes::Limit::no_answer)) {
+        ops::log_warn(kComponent,
+                      "{}: nothing valid has come back on a channel for {} s: its target is slow "
+                      "or silent, or the listener is no service agent (said once per mapping)",
+                      name(), kNothingBack.count());
+    }
+    return TimePoint::max();
+}
+
 std::string ClientChannel::missing_at_end() const {
+    if (!looked_at_ && v1::is_azbridge_refusal(as_bytes(first_)))
+        return "its listener speaks azbridge's protocol, and this agent the .NET bridge's";
     return decoder_.in_frame() ? "it ended inside a frame" : "";
 }
 
 void ClientChannel::on_over(ChannelEnd how, const std::string& why) {
     std::uint64_t suppressed = 0;
+    const bool at_once = !valid_ && !closed_here_ && sent_any() && how == ChannelEnd::clean &&
+                         why != kAgentStops && net::Clock::now() < begun_ + kAtOnce;
+    if (at_once && notes_->closed_at_once()) {
+        ops::log_warn(kComponent,
+                      "{}: the listener closes channels as soon as they begin: its target refuses "
+                      "connections, it has no target for configuration key {}, or it is no service "
+                      "agent",
+                      name(), options_.key);
+    }
     if (how == ChannelEnd::lost && notes_->admit_line(suppressed)) {
         ops::log_warn(kComponent, "{}: channel lost ({}); its connections are reset{}", name(), why,
                       suppressed_text(suppressed));

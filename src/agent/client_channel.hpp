@@ -11,7 +11,13 @@ namespace hpb::agent {
 /// know, or not any more, are dropped (docs/protocol.md, "v1").
 class ClientChannel : public Channel {
 public:
+    /// Whoever has not sent a valid frame by then is probably no service agent.
+    static constexpr std::chrono::seconds kNothingBack{10};
+    /// A channel that the other side closes within that time was closed at once.
+    static constexpr std::chrono::seconds kAtOnce{2};
+
     struct Options {
+        std::int32_t key = 0;  ///< that the preamble has named
         std::chrono::milliseconds half_close_linger{2000};
         std::chrono::seconds channel_idle{5};
         std::chrono::seconds connection_idle{0};
@@ -42,12 +48,22 @@ private:
     [[nodiscard]] std::string missing_at_end() const override;
     void on_over(ChannelEnd how, const std::string& why) override;
     [[nodiscard]] TimePoint note_silence(TimePoint now);
+    [[nodiscard]] TimePoint note_nothing_back(TimePoint now);
+    /// Any listener agrees to any sub-protocol, so what it sends first is what tells.
+    void look_at_first(ByteSpan bytes);
+    void on_no_bridge(const std::string& why);
+    void close_here(std::uint16_t code, const std::string& reason);
     void note_half_close();
 
     Options options_;
     std::shared_ptr<MappingNotes> notes_;
     v1::FrameDecoder decoder_;
+    std::string first_;       // inbound bytes, as long as nobody knows whether they are v1
+    bool looked_at_ = false;  // the first bytes
+    bool valid_ = false;      // a frame of one of our connections has come
+    bool closed_here_ = false;
     bool retired_ = false;
+    TimePoint begun_;
     std::size_t untold_ends_ = 0;
     TimePoint idle_since_;
 };

@@ -23,7 +23,7 @@ public:
     explicit MappingNotes(std::string name) : name_(std::move(name)) {}
 
     /// What v1 cannot carry (docs/protocol.md, "Limits of v1"): each is worth one line per mapping.
-    enum class Limit { half_close, server_speaks_first, refusal, late_data };
+    enum class Limit { half_close, server_speaks_first, refusal, late_data, v1_chosen, no_answer };
 
     /// @return true the first time.
     [[nodiscard]] bool first_time(Limit limit) {
@@ -39,6 +39,14 @@ public:
         return failing_.exchange(failing, std::memory_order_relaxed) != failing;
     }
 
+    /// A channel was closed by the other side as soon as it had begun, or has carried a valid
+    /// frame.
+    /// @return true if it was the second in a row, which is worth a line.
+    [[nodiscard]] bool closed_at_once() {
+        return closed_at_once_.fetch_add(1, std::memory_order_relaxed) == 1;
+    }
+    void carried_frames() { closed_at_once_.store(0, std::memory_order_relaxed); }
+
     /// For a line that a peer can provoke again and again.
     [[nodiscard]] bool admit_line(std::uint64_t& suppressed) {
         const std::lock_guard lock(mutex_);
@@ -52,6 +60,7 @@ private:
     std::string name_;
     std::atomic<unsigned> said_{0};
     std::atomic<bool> failing_{false};
+    std::atomic<unsigned> closed_at_once_{0};
     std::mutex mutex_;
     ops::LogLimiter limiter_{std::chrono::seconds(1)};
 };

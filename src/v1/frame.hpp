@@ -25,6 +25,12 @@ struct ConnectionId {
     [[nodiscard]] static ConnectionId random();
 };
 
+/// True for ids as client agents make them; one in 64 of other bytes passes.
+[[nodiscard]] inline bool is_version_4(const ConnectionId& id) {
+    return (id.bytes[7] & std::byte{0xf0}) == std::byte{0x40} &&
+           (id.bytes[8] & std::byte{0xc0}) == std::byte{0x80};
+}
+
 inline constexpr std::size_t kPreambleSize = 8;
 inline constexpr std::size_t kFrameHeaderSize = 18;
 /// The original's sender never makes a longer payload; its receiver and ours accept 65535.

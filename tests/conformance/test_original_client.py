@@ -3,8 +3,10 @@ of v1" that concerns the service agent has its test here."""
 
 import asyncio
 import os
+import random
 import socket
 import struct
+import time
 
 import pytest
 import v1_peer
@@ -381,3 +383,50 @@ async def test_one_channel_with_very_many_ids_takes_its_share_and_no_more(bench,
         await until(lambda: target.live <= 8, 10, "all is given back")
         for user in users:
             await user.close()
+
+
+@asynctest(1200)
+async def test_kept_connections_of_a_pool_never_hang(bench, relay):
+    """D1: 20 kept connections over 2 channels, and a target that ends idle ones. HPB_V1_REQUESTS=10000 is the
+    long form."""
+    total = int(os.environ.get("HPB_V1_REQUESTS", sized(600, 200)))
+    counts = {"asked": 0, "ended": 0, "slowest": 0.0}
+    chance = random.Random(14)
+
+    async def serve(reader, writer):
+        try:
+            while line := await asyncio.wait_for(reader.readline(), chance.uniform(0.05, 0.3)):
+                assert line.startswith(b"GET ") and line.endswith(b"\n"), line
+                writer.write(b"answer to " + line)
+        except (TimeoutError, OSError):
+            pass
+        finally:
+            writer.close()
+
+    async def worker(agent, number):
+        stream = None
+        while counts["asked"] < total:
+            counts["asked"] += 1
+            line = b"GET %d %d\n" % (number, counts["asked"])
+            stream = stream or await opened(agent)
+            began = time.monotonic()
+            try:
+                assert await ask_line(stream, line) == b"answer to " + line
+            except (OSError, asyncio.IncompleteReadError):
+                counts["ended"] += 1  # as any pool: a new connection
+                stream = None
+            counts["slowest"] = max(counts["slowest"], time.monotonic() - began)
+            await asyncio.sleep(chance.choice([0, 0, 0, 0.02, 0.1, 0.4]))
+
+    async def ask_line(stream, line):
+        stream[1].write(line)
+        return await asyncio.wait_for(stream[0].readuntil(b"\n"), deadline(10))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    bench.service(relay, {5011: server.sockets[0].getsockname()[:2]})
+    agent = await ClientAgent.open(relay, slots=2)
+    await asyncio.gather(*(worker(agent, n) for n in range(20)))
+    print(f"\n{counts}, {len(agent.channels)} channels")
+    assert counts["ended"] <= total / 20, counts
+    await agent.close()
+    server.close()
