@@ -4,6 +4,7 @@ on untouched; what does fails soon with a line that names it; all heals by itsel
 import concurrent.futures
 import os
 import re
+import signal
 import socket
 import ssl
 import threading
@@ -194,3 +195,23 @@ def test_an_agent_that_cannot_start_its_threads_says_so(bench, relay):
     assert process.wait_exit(10) == 1
     (line,) = process.errors.splitlines()
     assert re.search(r"thread.*(TasksMax|ulimit -u)", line), line
+
+
+def test_a_new_connection_waits_for_a_listener_that_is_not_back_yet(bench, relay):
+    """F12: just after a restart the relay knows no listener; the session that is there takes new connections when
+    its service agent is back."""
+    with apps.echo_target() as target:
+        service = bench.service(relay, {5011: target.address})
+        client, (address,) = bench.client(relay, ["127.0.0.1:0/5011:simple"], more=["--log-level", "debug"])
+        kept = apps.Traffic(address, seconds=10)
+        wait_until(lambda: kept.rounds > 0, 5, "a session is there")
+        relay.process.kill()
+        service.popen.send_signal(signal.SIGSTOP)
+        relay.restart()
+        with socket.create_connection(address, timeout=deadline(10)) as sock:
+            sock.sendall(b"new")
+            client.wait_error(r"404 There are no listeners", 10)
+            service.popen.send_signal(signal.SIGCONT)
+            assert sock.recv(3) == b"new"
+        kept.stop()
+        assert kept.failure is None
