@@ -35,7 +35,7 @@ class Hpb(Contender):
         secret.chmod(0o600)
         self._rule = ["--rule", "root", "--rule-key-file", secret]
         self._limits = []
-        if connections / len(targets) > _DEFAULT_LIMIT * 0.9:
+        if connections / len(targets) > _DEFAULT_LIMIT * 0.6:  # one session may have two thirds
             self._limits = [f"--PortBridge:MaxConnections={_RAISED_LIMIT}"]
         names = [[f"bench-{pair}-{i}" for i in range(self.connections_of_a_pair)] for pair in range(len(targets))]
         relay = self._start_relay([name for pair in names for name in pair])
