@@ -243,6 +243,10 @@ Result<void> TlsRecords::on_message(const tls::Opener::Opened& opened, ByteSpan 
         const auto found = messages_.next(content);
         if (!found) return found.error();
         if (*found == tls::PostHandshake::Found::nothing) break;
+        update_credit_ += opener_.records();
+        if (update_credit_ < tls::kRecordsPerKeyUpdate) return tls::errc::flood;
+        update_credit_ = std::min(update_credit_ - tls::kRecordsPerKeyUpdate,
+                                  tls::kFreeKeyUpdates * tls::kRecordsPerKeyUpdate);
         opener_.update();
         if (*found != tls::PostHandshake::Found::key_update_requested) continue;
         if (unsent_.size() - unsent_begin_ > kMaxQueued + kBatch) return tls::errc::flood;

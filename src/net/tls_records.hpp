@@ -65,8 +65,9 @@ private:
     std::vector<std::byte> unsent_;   // records for which the socket had none
     std::size_t unsent_begin_ = 0;
     unsigned empty_records_ = 0;  // in a row
-    bool drained_ = false;        // the last read has emptied the socket
-    bool closed_ = false;         // close_notify has come
+    std::uint64_t update_credit_ = tls::kFreeKeyUpdates * tls::kRecordsPerKeyUpdate;
+    bool drained_ = false;  // the last read has emptied the socket
+    bool closed_ = false;   // close_notify has come
     std::unique_ptr<Error> failure_;
 };
 

@@ -30,6 +30,10 @@ inline constexpr std::uint64_t kMaxRecordsPerKey = std::uint64_t{1} << 23;
 /// Records in a row without a byte of content, tickets and KeyUpdates among them: a peer that sends
 /// more wants our time and nothing else.
 inline constexpr unsigned kMaxEmptyRecords = 32;
+/// Each of the peer's KeyUpdates has to be earned by so many records, but for the first ones: new
+/// keys cost more than a byte of content behind each.
+inline constexpr std::uint64_t kRecordsPerKeyUpdate = 8;
+inline constexpr std::uint64_t kFreeKeyUpdates = 256;
 
 enum class errc {
     bad_record = 1,     ///< a header that no peer of ours sends: not TLS 1.3, or too long
