@@ -181,7 +181,19 @@ Result<hc::TargetMap> Listener::merge_targets(const hc::RuntimeInformation& info
     if (!info.has_user_metadata || info.user_metadata.empty()) return targets;
     const auto theirs = hc::parse_user_metadata(info.user_metadata, options_.path);
     if (theirs) {
-        targets.insert(theirs->begin(), theirs->end());  // what is there already wins
+        for (const auto& [key, target] : *theirs) {
+            if (targets.contains(key)) continue;  // what is there already wins
+            net::error_code is_a_name;
+            const auto address = net::asio::ip::make_address(target.host, is_a_name);
+            if (!is_a_name && net::is_link_local_or_metadata(address)) {
+                ops::log_warn(kComponent,
+                              "{}/{}: UserMetadata names the link-local or metadata address {} as "
+                              "a target, which is not used; name it in Targets or -T to allow it",
+                              options_.path, key, target.to_string());
+                continue;
+            }
+            targets.emplace(key, target);
+        }
         return targets;
     }
     if (targets.empty()) {
@@ -200,8 +212,9 @@ void Listener::use_targets(const hc::TargetMap& targets) {
     entity->metrics = context_->metrics;
     for (const auto& [key, target] : targets) {
         const std::string name = options_.path + "/" + std::to_string(key);
-        entity->mappings.emplace(
-            key, ServedEntity::Mapping{target, std::make_shared<MappingNotes>(name)});
+        entity->mappings.emplace(key,
+                                 ServedEntity::Mapping{target, std::make_shared<MappingNotes>(name),
+                                                       options_.targets.contains(key)});
         ops::log_info(kComponent, "{}: target {}", name, target.to_string());
     }
     entity_ = std::move(entity);
@@ -247,6 +260,13 @@ void Listener::on_accept(hc::AcceptMessage accept) {
     }
     const auto choice = choose_protocol(accept, context_->options.session.protocol);
     if (!choice) return turn_away(std::move(accept), kNotAcceptable, choice.error().message());
+    // More than this is no burst of senders; the relay lets them go when their time is up.
+    if (!rendezvous_rate_.try_take(net::Clock::now())) {
+        if (const auto more = rendezvous_lines_.admit(""))
+            ops::log_warn(kComponent, "{}: the relay asks for more than {} rendezvous a second{}",
+                          options_.path, kRendezvousPerSecond, *more);
+        return;
+    }
     const auto sender =
         channels_->child(net::source_key(accept.remote_address), net::Share::kSourceFactor);
     auto ticket = sender->try_take();

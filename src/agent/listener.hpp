@@ -9,7 +9,9 @@
 #include "agent/rendezvous.hpp"
 #include "agent/service_context.hpp"
 #include "agent/session_host.hpp"
+#include "base/token_bucket.hpp"
 #include "net/signal.hpp"
+#include "ops/line_gate.hpp"
 
 namespace hpb::agent {
 
@@ -17,6 +19,10 @@ namespace hpb::agent {
 /// back whenever it is lost. Lives on one thread; its channels are spread over all of them.
 class Listener : public std::enable_shared_from_this<Listener> {
 public:
+    /// Rendezvous that a relay may ask for, whoever the senders are.
+    static constexpr double kRendezvousPerSecond = 500;
+    static constexpr double kRendezvousAtOnce = 2000;
+
     /// Each is called at most once, on the listener's thread.
     struct Events {
         std::function<void()> on_registered;  ///< the first time
@@ -69,6 +75,8 @@ private:
     std::shared_ptr<TargetPlaces> places_;  // of the entity's target connections
     std::shared_ptr<net::Share> channels_;
     std::shared_ptr<Control> control_;
+    TokenBucket rendezvous_rate_{kRendezvousPerSecond, kRendezvousAtOnce};
+    ops::LineGate rendezvous_lines_;
     std::shared_ptr<Quota> answers_;  // that wait for the relay to take them
     Backoff backoff_;
     Patience patience_;

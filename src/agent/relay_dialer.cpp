@@ -5,6 +5,7 @@
 #include "base/error_category.hpp"
 #include "base/text.hpp"
 #include "hc/percent.hpp"
+#include "hc/rendezvous_host.hpp"
 #include "hc/sas_token.hpp"
 #include "hc/tracking_id.hpp"
 #include "net/address_memory.hpp"
@@ -56,11 +57,20 @@ Error answer_error(const hc::RelayAddress& relay, const Error& error) {
 
 // Asking for the next message over an unprotected connection is not the relay's to decide. A relay
 // behind a proxy that ends TLS may not know of it: to its own host TLS is spoken in any case.
-Result<hc::RendezvousUrl> parse_rendezvous(const std::string& url, const hc::RelayAddress& relay) {
+Result<hc::RendezvousUrl> parse_rendezvous(const std::string& url,
+                                           const config::RelayAccess& access) {
+    const hc::RelayAddress& relay = access.address;
     auto parsed = hc::parse_rendezvous_url(url);
     if (!parsed) {
         return Error(relay_errc::bad_address,
                      "the relay sent an address that is none: " + parsed.error().message());
+    }
+    if (!hc::may_send_to(parsed->relay.host, relay.host, access.rendezvous_hosts)) {
+        return Error(relay_errc::bad_address,
+                     "the relay sent the address of another host, " +
+                         printable(parsed->relay.host, 100) +
+                         ", which is not dialled; if it is the relay's, name it in "
+                         "ServiceNamespace:RendezvousHosts");
     }
     if (relay.secure && !hc::protect(parsed->relay, relay)) {
         return Error(relay_errc::bad_address,
@@ -255,7 +265,7 @@ net::awaitable<Result<net::Stream>> RelayDialer::dial_rendezvous(hc::RelayAddres
 
 net::awaitable<Result<net::WebSocket>> RelayDialer::open_rendezvous(std::string url,
                                                                     std::string subprotocol) const {
-    const auto parsed = parse_rendezvous(url, access_.address);
+    const auto parsed = parse_rendezvous(url, access_);
     if (!parsed) co_return parsed.error();
     net::Attempts attempts;
     auto stream = co_await dial_rendezvous(parsed->relay, {&attempts, subprotocol == kProtocolV2});
@@ -277,7 +287,7 @@ net::awaitable<Result<void>> RelayDialer::reject(std::string url, int status,
                                                  std::string description) const {
     url += "&sb-hc-statusCode=" + std::to_string(status) +
            "&sb-hc-statusDescription=" + hc::form_encode(description);
-    auto parsed = parse_rendezvous(url, access_.address);
+    auto parsed = parse_rendezvous(url, access_);
     if (!parsed) co_return parsed.error();
     co_return co_await send_rejection(std::move(*parsed));
 }

@@ -175,6 +175,7 @@ net::awaitable<void> ServiceChannel::dial_target(std::shared_ptr<ServiceChannel>
     const auto& target = self->mapping_->target;
     net::DialOptions options;
     options.timeout = self->options_.connect_timeout;
+    options.avoid_link_local = !self->mapping_->named_here;
     auto stream = co_await net::dial(target.host, target.port, options);
     if (!stream) {
         self->on_refused(connection, stream.error());

@@ -19,6 +19,7 @@ struct ServedEntity {
     struct Mapping {
         hc::TargetAddress target;
         std::shared_ptr<MappingNotes> notes;
+        bool named_here = true;  ///< in the configuration, not by UserMetadata alone
     };
     std::string path;
     std::map<std::int32_t, Mapping> mappings;

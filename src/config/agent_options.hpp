@@ -27,9 +27,11 @@ struct RelayAccess {
     std::string key;         ///< AccessRuleKey, or read from AccessRuleKeyFile; secret
     std::string signature;   ///< a ready-made token instead of the two above; secret
     bool anonymous = false;  ///< NoAuthentication: a sender without any of the three
-    std::string ca_file;     ///< CaFile: trusted instead of the system store; "": system store
-    std::string ca_pem;      ///< the same as PEM text instead of a file; "": see ca_file
-    ProxyOptions proxy;      ///< already chosen: configuration, then HTTPS_PROXY and NO_PROXY
+    /// RendezvousHosts: where the relay may send its listeners besides itself (hc::may_send_to).
+    std::vector<std::string> rendezvous_hosts;
+    std::string ca_file;  ///< CaFile: trusted instead of the system store; "": system store
+    std::string ca_pem;   ///< the same as PEM text instead of a file; "": see ca_file
+    ProxyOptions proxy;   ///< already chosen: configuration, then HTTPS_PROXY and NO_PROXY
 };
 
 /// One entry of PortBridge:PortMappings, or one -L.

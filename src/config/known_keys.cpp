@@ -18,6 +18,8 @@ constexpr std::string_view kKnownKeys[] = {
     "PortBridge:ServiceNamespace:ConnectionString",
     "PortBridge:ServiceNamespace:NoAuthentication",
     "PortBridge:ServiceNamespace:CaFile",
+    "PortBridge:ServiceNamespace:RendezvousHosts",
+    "PortBridge:ServiceNamespace:RendezvousHosts:*",
     "PortBridge:ServiceNamespace:Proxy",
     "PortBridge:PortMappings:*:EntityPath",
     "PortBridge:PortMappings:*:RemoteConfigurationKey",

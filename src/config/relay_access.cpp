@@ -146,6 +146,8 @@ RelayAccessResult read_relay_access(SettingReader& reader, const SourceInputs& i
     read_address(reader, connection, result.access.address);
     read_credentials(reader, connection, role, result.access);
     result.entity_path = connection.value.entity_path;
+    for (const Setting* host : reader.list(key_of("RendezvousHosts")))
+        result.access.rendezvous_hosts.emplace_back(trim(host->value));
     result.access.ca_file = reader.readable_file(key_of("CaFile"));
     if (!result.access.address.host.empty()) {
         result.access.proxy = choose_proxy(reader, inputs, result.access.address);

@@ -11,6 +11,7 @@
 #include "net/descriptors.hpp"
 #include "net/resolver.hpp"
 #include "net/signal.hpp"
+#include "net/source.hpp"
 #include "net/tls_failure.hpp"
 
 namespace hpb::net {
@@ -265,6 +266,16 @@ awaitable<Result<Stream>> Dialling::run() {
     auto found = co_await resolve(first_host_, first_port_, options_.to_relay, deadline_);
     if (!found) co_return found.error().with_context("cannot reach " + first_name());
     addresses_ = std::move(*found);
+    if (options_.avoid_link_local) {
+        std::erase_if(addresses_, [](const tcp::endpoint& endpoint) {
+            return is_link_local_or_metadata(endpoint.address());
+        });
+        if (addresses_.empty())
+            co_return Error(errc::not_permitted,
+                            host_port(first_host_, first_port_) +
+                                " is a link-local or metadata address, which the hybrid "
+                                "connection's UserMetadata may not name; name it in Targets or -T");
+    }
     if (options_.attempts != nullptr) {
         for (const auto& address : options_.attempts->failed) leave_out(address);
     }

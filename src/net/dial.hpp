@@ -27,6 +27,7 @@ struct DialOptions {
     const Proxy* proxy = nullptr;              ///< nullptr: direct. Outlives the dial.
     std::chrono::milliseconds timeout{10000};  ///< resolution to TLS, all together
     bool to_relay = false;                     ///< its look-up goes before those of targets
+    bool avoid_link_local = false;             ///< is_link_local_or_metadata() is not permitted
     bool use_reserve = false;      ///< may take a descriptor of net::reserve_descriptors()
     Attempts* attempts = nullptr;  ///< outlives the dial
 };

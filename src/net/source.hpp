@@ -14,4 +14,8 @@ namespace hpb::net {
 /// The same for an address in text form; anything that is no address is one source, "".
 [[nodiscard]] std::string source_key(const std::string& address);
 
+/// An address at which a machine finds what is its own alone: link-local ones, and those where
+/// clouds serve a machine's credentials. Nobody else is to choose them as a target.
+[[nodiscard]] bool is_link_local_or_metadata(const asio::ip::address& address);
+
 }  // namespace hpb::net
