@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/channel_registry.hpp"
+#include "agent/dial_debts.hpp"
 #include "agent/quota.hpp"
 #include "agent/relay_dialer.hpp"
 #include "agent/session_metrics.hpp"
@@ -40,6 +41,7 @@ struct ServiceContext {
     const std::shared_ptr<net::Share> channels;
     const std::shared_ptr<net::Share> connections;  ///< to targets
     const std::shared_ptr<Quota> rejections;
+    const std::shared_ptr<DialDebts> dial_debts = std::make_shared<DialDebts>();
 };
 
 }  // namespace hpb::agent

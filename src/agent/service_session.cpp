@@ -35,7 +35,7 @@ OpenRefusal refusal_code(const Error& why) {
 
 ServiceSession::ServiceSession(const asio::any_io_executor& executor,
                                std::shared_ptr<const ServiceContext> context,
-                               std::shared_ptr<const ServedEntity> entity,
+                               std::shared_ptr<const ServedEntity> entity, std::string source,
                                std::shared_ptr<SenderPlaces> places, session::Session& core,
                                std::function<void(const session::SessionId&)> on_over)
     : SessionDriver(executor,
@@ -48,6 +48,7 @@ ServiceSession::ServiceSession(const asio::any_io_executor& executor,
       entity_(std::move(entity)),
       places_(std::move(places)),
       share_(places_->share()->child(net::Share::kChannelFactor)),
+      source_(std::move(source)),
       on_over_(std::move(on_over)) {
     use(core);
 }
@@ -70,10 +71,42 @@ void ServiceSession::on_stream_accepted(StreamId) {}
 void ServiceSession::on_stream_refused(StreamId, OpenRefusal, const std::string&) {}
 void ServiceSession::on_stream_gone(StreamId) {}
 
+void ServiceSession::on_pumped() {
+    const std::uint64_t unused = core().stats().streams_unused;
+    if (unused == charged_) return;
+    context_->dial_debts->add(source_, unused - std::exchange(charged_, unused), net::Clock::now());
+}
+
 void ServiceSession::on_stream_opened(StreamId stream, const session::OpenInfo& open) {
     const auto found = entity_->mappings.find(open.key);
     if (found == entity_->mappings.end()) return refuse_key(stream, open);
-    const auto& mapping = found->second;
+    const auto wait = context_->dial_debts->wait(source_, net::Clock::now());
+    if (wait > net::Clock::duration::zero()) {
+        net::spawn(executor(),
+                   dial_later(std::static_pointer_cast<ServiceSession>(shared_from_this()), stream,
+                              open, wait));
+        return;
+    }
+    begin_dial(stream, open, found->second);
+}
+
+net::awaitable<void> ServiceSession::dial_later(std::shared_ptr<ServiceSession> self,
+                                                StreamId stream, session::OpenInfo open,
+                                                net::Clock::duration wait) {
+    co_await net::sleep_for(wait);
+    if (!self->is_wanted(stream)) co_return;
+    self->begin_dial(stream, open, self->entity_->mappings.at(open.key));
+    self->pump();
+}
+
+bool ServiceSession::is_wanted(StreamId stream) {
+    if (is_over()) return false;
+    const auto* opened = core().find_stream(stream);
+    return opened != nullptr && opened->state == session::Stream::State::live;
+}
+
+void ServiceSession::begin_dial(StreamId stream, const session::OpenInfo& open,
+                                const ServedEntity::Mapping& mapping) {
     auto ticket = share_->try_take();
     if (!ticket) {
         return refuse(
@@ -93,8 +126,11 @@ net::awaitable<void> ServiceSession::dial_target(std::shared_ptr<ServiceSession>
                                                  StreamId stream,
                                                  const ServedEntity::Mapping* mapping,
                                                  Place place) {
+    co_await net::give_way();  // what came behind OPEN may have ended the stream again
+    if (!self->is_wanted(stream)) co_return;
     net::DialOptions options;
     options.timeout = self->context_->options.connect_timeout;
+    options.avoid_link_local = !mapping->named_here;
     auto socket = co_await net::dial(mapping->target.host, mapping->target.port, options);
     if (self->is_over()) co_return;
     if (!socket && socket.error().code() == asio::error::connection_reset) {
@@ -145,8 +181,10 @@ void ServiceSession::refuse_key(StreamId stream, const session::OpenInfo& open) 
 
 void ServiceSession::on_session_ended(session::errc code) {
     if (!session::ends_session(code)) return;
-    ops::log_error(kComponent, "{}: session {} ended, the client agent broke the protocol: {}",
-                   entity_->path, short_id(), session::describe(code));
+    if (const auto more = metrics()->broken_lines.admit(source_))
+        ops::log_error(kComponent,
+                       "{}: session {} ended, the client agent broke the protocol: {}{}",
+                       entity_->path, short_id(), session::describe(code), *more);
 }
 
 void ServiceSession::on_over() {

@@ -13,13 +13,15 @@ namespace hpb::agent {
 /// opens. Channels come from the SessionHost.
 class ServiceSession : public SessionDriver {
 public:
+    /// @param source   of whoever began it (net::source_key).
     /// @param places   what the session's sender may have of the entity's target connections.
     /// @param core     belongs to the host's table, until `on_over` was called.
     /// @param on_over  called once; the session's core is not used after it.
     ServiceSession(const net::asio::any_io_executor& executor,
                    std::shared_ptr<const ServiceContext> context,
-                   std::shared_ptr<const ServedEntity> entity, std::shared_ptr<SenderPlaces> places,
-                   session::Session& core, std::function<void(const session::SessionId&)> on_over);
+                   std::shared_ptr<const ServedEntity> entity, std::string source,
+                   std::shared_ptr<SenderPlaces> places, session::Session& core,
+                   std::function<void(const session::SessionId&)> on_over);
 
     /// Takes a channel that the session has admitted. @param early  bytes behind its HELLO.
     void begin_channel(net::WebSocket websocket, session::ChannelId channel, Place place,
@@ -35,9 +37,16 @@ private:
     void on_stream_refused(session::StreamId stream, session::OpenRefusal code,
                            const std::string& why) override;
     void on_stream_gone(session::StreamId stream) override;
+    void on_pumped() override;
     void on_session_ended(session::errc code) override;
     void on_over() override;
 
+    static net::awaitable<void> dial_later(std::shared_ptr<ServiceSession> self,
+                                           session::StreamId stream, session::OpenInfo open,
+                                           net::Clock::duration wait);
+    [[nodiscard]] bool is_wanted(session::StreamId stream);
+    void begin_dial(session::StreamId stream, const session::OpenInfo& open,
+                    const ServedEntity::Mapping& mapping);
     static net::awaitable<void> dial_target(std::shared_ptr<ServiceSession> self,
                                             session::StreamId stream,
                                             const ServedEntity::Mapping* mapping, Place place);
@@ -48,6 +57,8 @@ private:
     std::shared_ptr<const ServedEntity> entity_;
     std::shared_ptr<SenderPlaces> places_;
     std::shared_ptr<net::Share> share_;  // of them, this session's
+    std::string source_;
+    std::uint64_t charged_ = 0;  // of the session's unused streams
     std::function<void(const session::SessionId&)> on_over_;
 };
 

@@ -128,9 +128,10 @@ void SessionDriver::on_link_over(ChannelId channel, const std::string& why) {
     if (!orderly && was_open) {
         ++metrics_->losses;
         const bool alone = !core_->has_open_channel();
-        ops::log_warn(settings_.component, "{}: session {}: channel {} lost ({}); {}",
-                      settings_.name, short_id_, channel.value, why,
-                      alone ? "waiting for another" : "going on with the others");
+        if (const auto more = metrics_->lost_lines.admit(settings_.name))
+            ops::log_warn(settings_.component, "{}: session {}: channel {} lost ({}); {}{}",
+                          settings_.name, short_id_, channel.value, why,
+                          alone ? "waiting for another" : "going on with the others", *more);
     }
     if (was_open && !core_->has_open_channel() && !std::exchange(alone_, true)) alone_since_ = now;
     on_channel_gone(channel, orderly);
@@ -229,9 +230,10 @@ void SessionDriver::channel_opened(const Event& event) {
         const auto gone = net::Clock::now() - alone_since_;
         const std::uint64_t requeued = core_->stats().bytes_requeued - requeued_before_;
         ++metrics_->resumes;
-        ops::log_info(settings_.component,
-                      "resumed session {}… on {} after {:.1f} s, resent {} KiB", short_id_,
-                      settings_.name, seconds(gone), (requeued + 1023) / 1024);
+        if (const auto more = metrics_->resumed_lines.admit(settings_.name))
+            ops::log_info(settings_.component,
+                          "resumed session {}… on {} after {:.1f} s, resent {} KiB{}", short_id_,
+                          settings_.name, seconds(gone), (requeued + 1023) / 1024, *more);
     } else {
         ops::log_debug(settings_.component, "{}: session {}: channel {} open", settings_.name,
                        short_id_, event.channel.value);
@@ -247,15 +249,19 @@ void SessionDriver::ended(session::errc code) {
     for (const auto& [_, socket] : std::exchange(sockets_, {})) socket->on_reset();
     if (code == session::errc::session_expired) {
         ++metrics_->expired;
-        ops::log_warn(settings_.component,
-                      "{}: session {}… expired: no channel for {:.0f} s; its connections are reset",
-                      settings_.name, short_id_, seconds(net::Clock::now() - alone_since_));
+        if (const auto more = metrics_->expired_lines.admit(settings_.name))
+            ops::log_warn(
+                settings_.component,
+                "{}: session {}… expired: no channel for {:.0f} s; its connections are reset{}",
+                settings_.name, short_id_, seconds(net::Clock::now() - alone_since_), *more);
     } else if (code == session::errc::shutting_down) {
         const std::string_view other = std::string_view(settings_.component) == "client"
                                            ? "the service agent"
                                            : "the client agent";
-        ops::log_info(settings_.component, "{}: session {} ended with {} connections: {} stops",
-                      settings_.name, short_id_, connections, stops_here_ ? "this agent" : other);
+        if (const auto more = metrics_->ended_lines.admit(settings_.name))
+            ops::log_info(settings_.component,
+                          "{}: session {} ended with {} connections: {} stops{}", settings_.name,
+                          short_id_, connections, stops_here_ ? "this agent" : other, *more);
     } else {
         ops::log_debug(settings_.component, "{}: session {} ended ({}) with {} connections",
                        settings_.name, short_id_, session::describe(code), connections);

@@ -44,8 +44,7 @@ net::awaitable<void> SessionHost::accept(std::shared_ptr<SessionHost> self,
     }
     auto greeting = co_await read_hello(*websocket);
     if (greeting) {
-        self->admit(*websocket, entity,
-                    entity->places->sender(net::source_key(accept.remote_address)),
+        self->admit(*websocket, entity, net::source_key(accept.remote_address),
                     std::move(*greeting), std::move(place));
         co_return;
     }
@@ -75,11 +74,10 @@ net::awaitable<Result<SessionHost::Greeting>> SessionHost::read_hello(net::WebSo
 
 void SessionHost::admit(net::WebSocket& websocket,
                         const std::shared_ptr<const ServedEntity>& entity,
-                        const std::shared_ptr<SenderPlaces>& places, Greeting greeting,
-                        Place place) {
+                        const std::string& source, Greeting greeting, Place place) {
     session::Nonce nonce;
     crypto::random_bytes(nonce);
-    const auto answer = table_.admit(greeting.hello, nonce, net::Clock::now());
+    const auto answer = table_.admit(greeting.hello, nonce, net::Clock::now(), source);
     const auto& id = greeting.hello.session;
     if (const auto* refusal = std::get_if<session::RefusedHelloFrame>(&answer)) {
         note_refusal(*entity, crypto::hex(id.bytes).substr(0, 8), *refusal);
@@ -87,10 +85,17 @@ void SessionHost::admit(net::WebSocket& websocket,
         return;
     }
     const auto& admission = std::get<session::SessionTable::Admission>(answer);
+    if (admission.given_up != nullptr) {
+        const auto given_up = sessions_.find(admission.given_up->id());
+        if (given_up != sessions_.end()) {
+            const auto kept = given_up->second;
+            kept->pump();
+        }
+    }
     auto& session = sessions_[id];
     if (!session) {
         session = std::make_shared<ServiceSession>(
-            executor_, context_, entity, places, *admission.session,
+            executor_, context_, entity, source, entity->places->sender(source), *admission.session,
             [weak = weak_from_this()](const session::SessionId& over) {
                 const auto self = weak.lock();
                 if (!self) return;

@@ -34,7 +34,7 @@ private:
     struct Greeting;
     [[nodiscard]] static net::awaitable<Result<Greeting>> read_hello(net::WebSocket& websocket);
     void admit(net::WebSocket& websocket, const std::shared_ptr<const ServedEntity>& entity,
-               const std::shared_ptr<SenderPlaces>& places, Greeting greeting, Place place);
+               const std::string& source, Greeting greeting, Place place);
     static net::awaitable<void> refuse(net::WebSocket websocket,
                                        session::RefusedHelloFrame refusal);
     void note_refusal(const ServedEntity& entity, const std::string& session,

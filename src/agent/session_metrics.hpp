@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "ops/line_gate.hpp"
 #include "session/session.hpp"
 
 namespace hpb::agent {
@@ -34,6 +35,14 @@ struct SessionMetrics {
     std::atomic<std::uint64_t> made_room{0};
     std::atomic<std::uint64_t> strangers{0};
     std::atomic<std::uint64_t> past_resent_bytes{0};
+
+    /// For lines that peers can provoke.
+    static constexpr ops::LineGate::Rate kLines{0.5, 10};
+    ops::LineGate lost_lines{kLines};
+    ops::LineGate resumed_lines{kLines};
+    ops::LineGate expired_lines{kLines};
+    ops::LineGate ended_lines{kLines};
+    ops::LineGate broken_lines{kLines};
 
     void add_past(const session::Session& session) {
         past_resent_bytes += session.stats().bytes_resent;

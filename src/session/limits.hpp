@@ -30,10 +30,15 @@ struct Limits {
     /// null: no limit but those. Outlives the sessions.
     MemoryBudget* shared = nullptr;
     std::uint32_t max_channels = 8;
+    /// Streams of the peer that may end without having carried a byte: half of max_streams at once,
+    /// then so many a second. Those beyond count as open until their time has come.
+    std::uint32_t unused_streams_per_second = 100;
     /// Longest payload of a frame that we take: 1 KiB to 65535.
     std::uint16_t max_frame = 65535;
     /// How long a session outlives its last channel.
     milliseconds grace = std::chrono::minutes{5};
+    /// The same at the service, for one that has never had a stream; grace, if that is less.
+    milliseconds unused_grace = std::chrono::days{7};
     /// A ping at half of it in silence; a channel is dead after two and a half.
     milliseconds keep_alive = std::chrono::seconds{5};
     /// An acknowledgement waits at most for this time, or for this many bytes.
@@ -65,6 +70,8 @@ struct Limits {
         at_least(l.max_frame, std::uint16_t{1024});
         at_least(l.keep_alive, milliseconds{10});
         at_least(l.grace, milliseconds{1});
+        at_least(l.unused_grace, milliseconds{1});
+        at_least(l.unused_streams_per_second, 1U);
         // They go over the wire as 32 bits of milliseconds.
         if (l.grace > std::chrono::days{7}) l.grace = std::chrono::days{7};
         if (l.keep_alive > std::chrono::hours{1}) l.keep_alive = std::chrono::hours{1};

@@ -7,7 +7,10 @@
 namespace hpb::session {
 namespace {
 
-constexpr std::uint32_t kMaxIndices = 0x7fffffff;  // of streams of one side: 31 bits of id
+constexpr std::uint32_t kMaxIndices = 0x7fffffff;          // of streams of one side: 31 bits of id
+constexpr std::uint32_t kFewUnused = 64;                   // that cost nothing, whatever the limits
+constexpr std::chrono::milliseconds kUnusedInterval{100};  // how often they are settled
+constexpr double kFewLost = 64;
 constexpr std::chrono::seconds kWindowIsKnownFor{60};
 constexpr std::chrono::milliseconds kLightIsRemembered{500};
 
@@ -34,7 +37,10 @@ Session::Session(Role role, const Identity& identity, const Limits& limits, Slab
       next_local_(limits_.first_stream_index),
       local_limit_(limits_.first_stream_index),
       next_peer_(limits_.first_stream_index),
-      peer_limit_(plus(limits_.first_stream_index, limits_.max_streams)) {}
+      peer_limit_(plus(limits_.first_stream_index, limits_.max_streams)),
+      unused_rate_(limits_.unused_streams_per_second,
+                   std::max(kFewUnused, limits_.max_streams / 2)),
+      lost_rate_(limits_.max_channels, 4.0 * limits_.max_channels + kFewLost) {}
 
 // ---- streams
 
@@ -62,6 +68,8 @@ void Session::remove(Stream& stream) {
     if (SessionChannel* home = find(stream.home)) --home->streams;
     if (stream.local) {
         --local_streams_;
+    } else if (stream.unused) {
+        peer_stream_wasted();
     } else {
         peer_stream_ended();
     }
@@ -81,8 +89,21 @@ void Session::peer_stream_ended() {
     streams_due_ = true;
 }
 
+// A stream that was of no use to anybody may be an attack on the target: the peer gets another one
+// for it when its time has come.
+void Session::peer_stream_wasted() {
+    ++stats_.streams_unused;
+    ++unused_;
+}
+
+void Session::settle_unused(Clock::time_point now) {
+    for (; unused_ > 0 && unused_rate_.try_take(now); --unused_) peer_stream_ended();
+    if (unused_ > 0) unused_time_ = now + kUnusedInterval;
+}
+
 void Session::remove_if_done(Stream& stream) {
     if (!stream.done()) return;
+    stream.unused = stream.is_unused();
     tell(Event::Kind::closed, stream);
     if (!stream.peer_forgot) static_cast<void>(queue_closed(stream.id));
     remove(stream);
@@ -314,6 +335,7 @@ void Session::reset(StreamId id, errc code) {
 
 // From here on the stream is a small entry that tells the peer how it ended.
 void Session::begin_end(Stream& stream, State state) {
+    stream.unused = stream.is_unused();
     if (stream.peer_forgot) {  // it knows no more of this stream than that it is over
         remove(stream);
         return;

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/token_bucket.hpp"
 #include "session/budget.hpp"
 #include "session/events.hpp"
 #include "session/handshake.hpp"
@@ -34,7 +35,8 @@ struct Stats {
     // By either end.
     std::uint64_t streams_opened = 0;
     std::uint64_t streams_refused = 0;
-    std::uint64_t streams_reset = 0;  ///< also those that ended with their session
+    std::uint64_t streams_reset = 0;   ///< also those that ended with their session
+    std::uint64_t streams_unused = 0;  ///< the peer's that ended without having carried a byte
 };
 
 /// One end of a v2 session (docs/session-protocol.md). A pure state machine: performs no I/O, reads
@@ -167,6 +169,8 @@ private:
     void tell_readable(Stream& stream);
     void tell_finished(Stream& stream);
     void peer_stream_ended();
+    void peer_stream_wasted();
+    void settle_unused(Clock::time_point now);
     void begin_end(Stream& stream, State state);
     void finish_session(errc told, errc wire);
     Event& tell(Event::Kind kind);
@@ -188,6 +192,7 @@ private:
     void set_home(Stream& stream, SessionChannel* channel);
     void tell_drained();
     [[nodiscard]] bool has_usable_channel() const;
+    [[nodiscard]] milliseconds grace() const;
     [[nodiscard]] Clock::time_point ping_time(const SessionChannel& channel) const;
     [[nodiscard]] Clock::time_point death_time(const SessionChannel& channel) const;
 
@@ -211,7 +216,7 @@ private:
     [[nodiscard]] Result<void> on_ack(Stream& stream, const Piece& piece);
     [[nodiscard]] Result<void> on_end(Stream& stream, const Piece& piece);
     void on_closed(Stream& stream);
-    void on_peer_lost(ChannelId lost);
+    [[nodiscard]] Result<void> on_peer_lost(ChannelId lost, Clock::time_point now);
     void acknowledge(Stream& stream, bool at_once, Clock::time_point now);
     void confirm(Stream& stream);
     [[nodiscard]] errc queue_closed(StreamId stream);
@@ -262,6 +267,11 @@ private:
     std::uint32_t peer_ended_ = 0;
     std::uint32_t peer_limit_;  // what we have told the peer
     bool streams_due_ = false;
+    // The peer's streams that have ended unused and still count as open.
+    std::uint32_t unused_ = 0;
+    Clock::time_point unused_time_;  // when one of them may be settled
+    TokenBucket unused_rate_;
+    TokenBucket lost_rate_;                  // of CHANNEL_LOST
     std::vector<ChannelId> lost_due_;        // lost channels that the peer is to be told of
     std::vector<std::uint32_t> skipped_;     // peer's indices below next_peer_, not opened yet
     std::vector<std::uint32_t> closed_due_;  // ids to answer with CLOSED, descending

@@ -282,6 +282,12 @@ Clock::time_point Session::death_time(const SessionChannel& channel) const {
     return channel.last_received + limits_.keep_alive * 5 / 2;
 }
 
+// Nobody misses a session that has never had a stream.
+milliseconds Session::grace() const {
+    const bool unused = role_ == Role::service && stats_.streams_opened == 0;
+    return unused ? std::min(limits_.grace, limits_.unused_grace) : limits_.grace;
+}
+
 std::optional<Clock::time_point> Session::next_deadline() const {
     if (ended_) return std::nullopt;
     std::optional<Clock::time_point> first = ack_time_;
@@ -291,7 +297,8 @@ std::optional<Clock::time_point> Session::next_deadline() const {
         at(death_time(*channel));
         if (channel->state == ChannelState::open && !channel->close_sent) at(ping_time(*channel));
     }
-    if (!has_open_channel()) at(alone_since_ + limits_.grace);
+    if (!has_open_channel()) at(alone_since_ + grace());
+    if (unused_ > 0) at(unused_time_);
     if (waits_for_others()) at(memory_time_);
     return first;
 }
@@ -320,6 +327,7 @@ void Session::on_timeout(Clock::time_point now) {
         }
     }
     look_for_memory(now);
+    if (unused_ > 0 && now >= unused_time_) settle_unused(now);
     for (const auto& channel : channels_) {
         if (channel->told_dead || channel->state == ChannelState::failed) continue;
         if (now >= death_time(*channel)) {
@@ -330,7 +338,7 @@ void Session::on_timeout(Clock::time_point now) {
             send_ping(*channel, now);
         }
     }
-    if (!has_open_channel() && now >= alone_since_ + limits_.grace) {
+    if (!has_open_channel() && now >= alone_since_ + grace()) {
         finish_session(errc::session_expired, errc::none);
     }
 }

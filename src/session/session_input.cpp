@@ -34,6 +34,7 @@ Result<void> Session::on_bytes(ChannelId id, ByteSpan in, Clock::time_point now)
         }
         if (ended_) return {};  // END_SESSION: nothing behind it matters
     }
+    if (unused_ > 0) settle_unused(now);
     tell_drained();
     return {};
 }
@@ -110,8 +111,7 @@ Result<void> Session::on_channel_frame(SessionChannel& channel, const Piece& pie
         case FrameType::channel_lost: {
             const auto lost = parse_u64(piece.body);
             if (!lost) return lost.error();
-            on_peer_lost({*lost});
-            return {};
+            return on_peer_lost({*lost}, now);
         }
         case FrameType::channel_close: {
             const auto close = parse_code_and_text(piece.body);
@@ -165,7 +165,7 @@ Result<void> Session::on_unknown_stream(SessionChannel& channel, const Piece& pi
         // Reset before its OPEN ever went out.
         if (type != FrameType::reset) return errc::wrong_stream;
         if (const errc e = use_peer_id(id); e != errc::none) return e;
-        peer_stream_ended();
+        peer_stream_wasted();
     }
     if (type == FrameType::closed) return {};
     if (type == FrameType::data) channel.skips_data = true;
@@ -185,7 +185,7 @@ errc Session::queue_closed(StreamId id) {
 // With several channels a higher id may come first: those between are remembered until they come.
 errc Session::use_peer_id(StreamId id) {
     const std::uint32_t index = (id.value - 1) / 2;
-    if (index >= peer_limit_) return errc::stream_limit;
+    if (index >= peer_limit_) return unused_ > 0 ? errc::flood : errc::stream_limit;
     if (index < next_peer_) {
         skipped_.erase(std::lower_bound(skipped_.begin(), skipped_.end(), index));
         return errc::none;
@@ -324,6 +324,7 @@ Result<void> Session::on_end(Stream& stream, const Piece& piece) {
             event.code = reason_of(end->code);
         }
     }
+    if (stream.state == State::live) stream.unused = stream.is_unused();
     const errc flood = queue_closed(stream.id);
     remove(stream);
     return outcome(flood);
@@ -331,7 +332,8 @@ Result<void> Session::on_end(Stream& stream, const Piece& piece) {
 
 // The peer has dropped a channel, perhaps after we did: what it said there since then was lost, and
 // of streams that are over there it has kept nothing to say it again. So they are asked about.
-void Session::on_peer_lost(ChannelId lost) {
+Result<void> Session::on_peer_lost(ChannelId lost, Clock::time_point now) {
+    if (!lost_rate_.try_take(now)) return errc::flood;
     SessionChannel* channel = find(lost);
     if (channel != nullptr && !channel->told_dead) {
         channel->told_dead = true;
@@ -344,6 +346,7 @@ void Session::on_peer_lost(ChannelId lost) {
             mark(*stream, Stream::kAck);
         }
     }
+    return {};
 }
 
 // The peer has no such stream any more.
@@ -354,6 +357,7 @@ void Session::on_closed(Stream& stream) {
     }
     if (!stream.receive.complete() || !stream.send.finished()) {
         // It cannot have got everything: this is no clean end.
+        stream.unused = stream.is_unused();
         tell(Event::Kind::reset, stream).code = errc::stream_forgotten;
         ++stats_.streams_reset;
         remove(stream);

@@ -24,19 +24,26 @@ public:
         Session* session = nullptr;  ///< stays valid until its removal
         ChannelId channel;
         bool resumed = false;
+        /// A session that has given way and was ended: its owner lets go of it and removes it.
+        Session* given_up = nullptr;
     };
+    /// No source has more sessions than so many times what is free.
+    static constexpr std::size_t kSourceFactor = 4;
 
     /// @param limits       of each session.
     /// @param listener_id  told to clients, for them to name when they resume.
     SessionTable(const Limits& limits, const Bounds& bounds, std::string listener_id,
                  SlabPool& pool);
 
-    /// A channel has begun with `hello`. @param nonce  16 random bytes.
+    /// A channel has begun with `hello`. @param nonce  16 random bytes. @param source  who sends
+    /// it: sources share the table. Where there is no room, the youngest session gives way that has
+    /// neither a channel nor ever had a stream.
     /// @return its session, which has WELCOME to send; or the refusal to send before the channel is
     ///         closed.
     [[nodiscard]] std::variant<Admission, RefusedHelloFrame> admit(const HelloFrame& hello,
                                                                    const Nonce& nonce,
-                                                                   Clock::time_point now);
+                                                                   Clock::time_point now,
+                                                                   const std::string& source = "");
     /// The answer to a channel whose HelloReader failed.
     [[nodiscard]] static RefusedHelloFrame malformed();
 
@@ -45,7 +52,7 @@ public:
 
     [[nodiscard]] Session* find(const SessionId& id);
     [[nodiscard]] std::size_t size() const { return sessions_.size(); }
-    void remove(const SessionId& id) { sessions_.erase(id); }
+    void remove(const SessionId& id);
 
     /// Lets time pass for every session; for a timer of about a second, which finds those that have
     /// expired. Calls `ended` for each session that is over, to take its last events and to let go
@@ -53,12 +60,24 @@ public:
     void sweep(Clock::time_point now, const std::function<void(Session&)>& ended);
 
 private:
+    struct Entry {
+        std::unique_ptr<Session> session;
+        std::string source;
+        Clock::time_point began;
+    };
+    using Entries = std::unordered_map<SessionId, Entry>;
+
+    [[nodiscard]] bool has_room(const std::string& source) const;
+    [[nodiscard]] Session* give_up_one(const std::string& source);
+    Entries::iterator erase(Entries::iterator entry);
+
     Limits limits_;
     Bounds bounds_;
     std::string listener_id_;
     SlabPool* pool_;
     bool draining_ = false;
-    std::unordered_map<SessionId, std::unique_ptr<Session>> sessions_;
+    Entries sessions_;
+    std::unordered_map<std::string, std::size_t> held_;  // by source
 };
 
 }  // namespace hpb::session

@@ -41,6 +41,8 @@ struct Stream {
     [[nodiscard]] bool has_data() const {
         return state == State::live && !is_dirty(kOpen) && send.has_pending();
     }
+    /// Its owner has neither taken a byte of it nor given one.
+    [[nodiscard]] bool is_unused() const { return receive.consumed() == 0 && send.written() == 0; }
     /// Both halves are over; the owner has consumed everything.
     [[nodiscard]] bool done() const {
         return state == State::live && receive.done() && (send.done() || peer_forgot);
@@ -56,8 +58,9 @@ struct Stream {
     bool told_readable = false;  ///< and the owner has not consumed all of it
     bool told_finished = false;
     bool wants_write = false;
-    bool fresh = false;  ///< in the scheduler's list of streams that have just become active
-    ChannelId home;      ///< the channel that it prefers; none while there is no channel
+    bool unused = false;  ///< has ended without having carried a byte
+    bool fresh = false;   ///< in the scheduler's list of streams that have just become active
+    ChannelId home;       ///< the channel that it prefers; none while there is no channel
     std::int64_t deficit = 0;
     WindowTuner tuner;
     std::uint64_t acked_position = 0;  ///< what our last ACK said

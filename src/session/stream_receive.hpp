@@ -32,6 +32,7 @@ public:
     [[nodiscard]] std::uint64_t readable() const { return contiguous_ - consumed_; }
     /// Fills `out` with the bytes in order, from the first not consumed. @return pieces used.
     [[nodiscard]] std::size_t read(std::span<HeldBytes> out) const;
+    [[nodiscard]] std::uint64_t consumed() const { return consumed_; }
     /// @param size  at most readable().
     void consume(std::uint64_t size);
     /// FIN and all before it have arrived.

@@ -6,16 +6,14 @@ import asyncio
 import contextlib
 import json
 import os
-import ssl
-import sys
-import time
 
 import pytest
 from hpbtest import apps, attackers, pingpong, relayclient, ws
 from hpbtest.bridge import Bridge
 from hpbtest.faults import Faults
+from hpbtest.product import ROOT_KEY
 from hpbtest.proc import Process, binary
-from hpbtest.waiting import SLOW, asynctest, deadline, sized, wait_until
+from hpbtest.waiting import SLOW, deadline, sized, wait_until
 
 PYTHON = "/usr/bin/python3"
 SECONDS = float(os.environ.get("HPB_ATTACK_SECONDS") or 4)
@@ -51,6 +49,10 @@ class Scene:
 
     def attack(self, name, rate, seconds=SECONDS):
         return self.start(attackers.__file__, name, self.relay.host, self.relay.port, STRANGER, rate, seconds)
+
+    def attack_with_key(self, name, rate, seconds=SECONDS):
+        return self.start(attackers.__file__, name, self.relay.host, self.relay.port, STRANGER, rate, seconds,
+                          self.relay.ca, ROOT_KEY)
 
     def held(self):
         return {process.name + str(process.pid): process.descriptors() for process in self.bench.processes
@@ -111,3 +113,34 @@ def test_handshakes_of_a_stranger_cost_the_stranger(bench, name, rate):
             asyncio.run(distant_handshakes(scene, "simple", 5))
             assert attack.wait_exit(SECONDS + 20) == 0, attack.errors
             print(attack.lines[-1])
+
+
+@pytest.mark.parametrize("name, most_dialled", [("resets", 8000), ("lonely", 0), ("lost", 0)])
+def test_a_session_of_a_stranger_costs_the_stranger(bench, name, most_dialled):
+    """S3, S4 and S11: streams that are reset at once, sessions that are left alone, and channels that are lost without
+    end, by somebody with a key."""
+    with apps.echo_target() as target:
+        scene = Scene(bench, target)
+        before = target.accepted
+        with unharmed(scene):
+            attack = scene.attack_with_key(name, 10_000)
+            assert attack.wait_exit(SECONDS + 20) == 0, attack.errors
+            print(attack.lines[-1], "dialled", target.accepted - before)
+        if most_dialled:
+            assert target.accepted - before < most_dialled
+        # One line for many: a stranger does not fill the log.
+        for process in (scene.attacked.service, scene.relay.process):
+            assert len(process.errors.splitlines()) < 150, process.errors[-3000:]
+
+
+def test_many_lonely_sessions_keep_nobody_out(bench):
+    """S4 and S13: a table full of sessions that were begun and left alone; a new client gets in, and the log says so in a
+    few lines."""
+    with apps.echo_target() as target:
+        scene = Scene(bench, target, service={"MaxSessions": 20})
+        attack = scene.attack_with_key("lonely", 1000)
+        assert attack.wait_exit(SECONDS + 20) == 0, attack.errors
+        assert int(attack.lines[-1].split()[1]) > 20, attack.lines[-1]
+        client, (address,) = bench.client(scene.attacked.legs["client"], [f"127.0.0.1:0/{KEY}:simple"])
+        assert apps.exchange(address, b"new") == b"new"
+        assert len(scene.attacked.service.errors.splitlines()) < 60

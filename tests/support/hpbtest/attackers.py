@@ -1,15 +1,24 @@
 """Strangers at full rate, each as a process of its own: threads of one Python would wait for those that measure.
     attackers.py connect HOST PORT SOURCE RATE SECONDS          bare TCP connections
     attackers.py hello   HOST PORT SOURCE RATE SECONDS          a ClientHello each
+    attackers.py resets  HOST PORT SOURCE RATE SECONDS CA KEY   OPEN and RESET in a session, and new sessions as they end
+    attackers.py lonely  HOST PORT SOURCE RATE SECONDS CA KEY   sessions that are begun and left alone
+    attackers.py lost    HOST PORT SOURCE RATE SECONDS CA KEY   CHANNEL_LOST without end
 `ready NAME` tells that it has begun; at the end it prints how many it has made."""
 
+import asyncio
 import collections
+import pathlib
 import socket
 import ssl
 import struct
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from hpbtest import relayclient, sas, v2  # noqa: E402
+
+_KEY = 5011
 #: Connections that an attacker holds; beyond that the oldest goes.
 _HELD = 3000
 
@@ -60,7 +69,68 @@ def flood(name, host, port, source, rate, seconds, greeting=b""):
     print(f"made {made}", flush=True)
 
 
-def main(name, host, port, source, rate, seconds):
+class Relay:
+    """As relayclient wants it."""
+
+    def __init__(self, host, port, ca, key):
+        self.host, self.port, self.ca, self._key = host, port, ca, key
+
+    def token(self, entity="simple"):
+        return sas.token(f"http://{self.host}/{entity}/", "root", self._key)
+
+
+async def drain(channel):
+    while await channel.read(60) is not None:
+        pass
+
+
+async def until_its_end(channel, kind, rate, seconds):
+    """Frames of one channel until it ends or is late. @return how many streams or frames."""
+    reading = asyncio.create_task(drain(channel))
+    begin, made = time.monotonic(), 0
+    while not reading.done() and (now := time.monotonic() - begin) < seconds:
+        if made >= now * rate:
+            await asyncio.sleep(0.001)
+            continue
+        frames = []
+        for _ in range(20):
+            stream = 2 * made + 1
+            if kind == "lost":
+                frames.append(v2.frame(v2.CHANNEL_LOST, 0, struct.pack("!Q", 1000 + made)))
+            else:
+                frames.append(v2.frame(v2.OPEN, stream, struct.pack("!iBBH16sQ", _KEY, 0, 0, 0, bytes(16), 1 << 18)))
+            made += 1
+        try:
+            await channel.send(*frames)
+            if kind == "resets":
+                await asyncio.sleep(0)
+                await channel.send(*(v2.frame(v2.RESET, 2 * n + 1, b"\0\x23") for n in range(made - 20, made)))
+        except OSError:
+            break
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    return made
+
+
+async def in_sessions(name, relay, source, rate, seconds):
+    print(f"ready {name}", flush=True)
+    begin, made, refused = time.monotonic(), 0, 0
+    while (left := begin + seconds - time.monotonic()) > 0:
+        try:
+            session, channel = v2.Session(), await v2.Channel.dial(relay, source=source)
+            await channel.begin(session, 1)
+            made += 1 if name == "lonely" else await until_its_end(channel, name, rate, left)
+            channel.vanish()
+        except (v2.Refused, OSError, AssertionError, relayclient.ws.HandshakeError, relayclient.ws.ConnectionLost):
+            refused += 1
+            await asyncio.sleep(0.01)
+    print(f"made {made} refused {refused}", flush=True)
+
+
+def main(name, host, port, source, rate, seconds, *more):
+    if more:
+        asyncio.run(in_sessions(name, Relay(host, int(port), *more), source, float(rate), float(seconds)))
+        return
     greeting = client_hello() if name == "hello" else b""
     flood(name, host, int(port), source, float(rate), float(seconds), greeting)
 

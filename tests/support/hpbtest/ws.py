@@ -72,10 +72,13 @@ def tls_context(ca_file):
     return context
 
 
-async def open_stream(host, port, ca_file=None, server_name=None, limit=1 << 17, receive_buffer=None):
-    """TCP, with TLS if there is a CA file. @return reader, writer."""
+async def open_stream(host, port, ca_file=None, server_name=None, limit=1 << 17, receive_buffer=None,
+                      source=None):
+    """TCP, with TLS if there is a CA file, from the address `source`. @return reader, writer."""
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     sock.setblocking(False)
+    if source:
+        sock.bind((source, 0))
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     await asyncio.get_running_loop().sock_connect(sock, (host, port))
@@ -251,9 +254,9 @@ def upgrade_request(host, port, target, headers=(), protocols=None, key="dGhlIHN
 
 
 async def connect(host, port, target, ca_file=None, headers=(), protocols=None, receive_buffer=None,
-                  limit=1 << 17, server_name=None):
+                  limit=1 << 17, server_name=None, source=None):
     """Dials and upgrades. Raises HandshakeError for any other answer than a correct 101."""
-    reader, writer = await open_stream(host, port, ca_file, server_name, limit, receive_buffer)
+    reader, writer = await open_stream(host, port, ca_file, server_name, limit, receive_buffer, source)
     key = base64.b64encode(os.urandom(16)).decode()
     try:
         writer.write(upgrade_request(server_name or host, port, target, headers, protocols, key))

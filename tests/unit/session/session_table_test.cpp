@@ -43,6 +43,52 @@ TEST_F(SessionTableTest, RoutesByIdAndBoundsTheNumber) {
     EXPECT_EQ(table.size(), 3U);
 }
 
+// S4: sessions that were begun and left alone keep nobody out.
+TEST_F(SessionTableTest, TheYoungestThatWasNeverUsedGivesWay) {
+    ASSERT_TRUE(admitted(hello_of(1)));
+    ASSERT_TRUE(admitted(hello_of(2)));
+    ASSERT_TRUE(admitted(hello_of(3)));
+    now += milliseconds{10};
+    for (const std::uint32_t n : {1U, 3U})
+        table.find(hello_of(n).session)->on_channel_lost({1}, now);
+    const auto answer = table.admit(hello_of(4), {}, now);
+    const auto* admission = std::get_if<SessionTable::Admission>(&answer);
+    ASSERT_NE(admission, nullptr);
+    ASSERT_NE(admission->given_up, nullptr);
+    EXPECT_TRUE(admission->given_up->is_ended());
+    EXPECT_NE(admission->given_up->id(), hello_of(2).session) << "it has a channel";
+    table.remove(admission->given_up->id());
+    EXPECT_EQ(table.size(), 3U);
+}
+
+// S4: one sender has four fifths at most, whatever its sessions do.
+TEST_F(SessionTableTest, SourcesShareTheTable) {
+    SessionTable large{{}, {.max_sessions = 100}, "id", pool};
+    const auto admit = [&](std::uint32_t n, const std::string& source) {
+        const auto answer = large.admit(hello_of(n), {}, now, source);
+        return std::holds_alternative<SessionTable::Admission>(answer);
+    };
+    std::uint32_t n = 0;
+    while (n < 1000 && admit(n + 1, "stranger")) ++n;
+    EXPECT_EQ(n, 80U);
+    EXPECT_TRUE(admit(2000, "other"));
+    large.remove(hello_of(1).session);
+    large.remove(hello_of(2).session);
+    EXPECT_TRUE(admit(2001, "stranger"));
+}
+
+// S4: nobody misses a session that has never had a stream.
+TEST_F(SessionTableTest, AnUnusedSessionExpiresSooner) {
+    SessionTable brief{{.unused_grace = std::chrono::seconds{30}}, {}, "id", pool};
+    ASSERT_TRUE(std::holds_alternative<SessionTable::Admission>(brief.admit(hello_of(1), {}, now)));
+    brief.find(hello_of(1).session)->on_channel_lost({1}, now);
+    int ended = 0;
+    brief.sweep(now + std::chrono::seconds{29}, [&](Session&) { ++ended; });
+    EXPECT_EQ(ended, 0);
+    brief.sweep(now + std::chrono::seconds{31}, [&](Session&) { ++ended; });
+    EXPECT_EQ(ended, 1);
+}
+
 TEST_F(SessionTableTest, AStrangersSessionIsNotMine) {
     HelloFrame hello = hello_of(1);
     hello.resume = true;

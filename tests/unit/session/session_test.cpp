@@ -380,6 +380,64 @@ TEST(SessionLimits, StreamsWaitForOthersToEnd) {
     EXPECT_TRUE(pair.client->open({}));
 }
 
+// S3: streams that end before they have carried a byte are granted again, but not at once.
+TEST(SessionLimits, StreamsThatWereOfNoUseComeBackSlowly) {
+    SessionPair pair;
+    const ChannelId channel = pair.connect();
+    const auto open_and_reset = [&] {
+        int made = 0;
+        for (; made < 10'000; ++made) {
+            const auto stream = pair.client->open({});
+            if (!stream) break;
+            pair.run(channel);
+            pair.client->reset(*stream);
+            pair.run(channel);
+        }
+        return made;
+    };
+    const int at_once = open_and_reset();
+    EXPECT_GE(at_once, 1024);
+    EXPECT_LE(at_once, 1024 + 512);
+    EXPECT_FALSE(pair.service()->is_ended());
+    pair.now += std::chrono::seconds{10};
+    pair.service()->on_timeout(pair.now);
+    pair.run(channel);
+    EXPECT_GT(open_and_reset(), 500);
+    EXPECT_EQ(pair.service()->next_deadline() <= pair.now + std::chrono::seconds{1}, true);
+}
+
+// S3: those that carried something cost nothing.
+TEST(SessionLimits, StreamsThatWereUsedAreGrantedAgainAtOnce) {
+    SessionPair pair;
+    const ChannelId channel = pair.connect();
+    for (int i = 0; i < 5000; ++i) {
+        const auto stream = pair.client->open({});
+        ASSERT_TRUE(stream) << i;
+        ASSERT_TRUE(pair.client->write(*stream, as_bytes(std::string_view("x"))));
+        pair.run(channel);
+        ASSERT_TRUE(pair.service()->accept(*stream));
+        EXPECT_EQ(SessionPair::read(*pair.service(), *stream), "x");
+        pair.client->reset(*stream);
+        pair.run(channel);
+    }
+}
+
+// S11: each CHANNEL_LOST is work for every stream.
+TEST(SessionLimits, ChannelsAreNotLostWithoutEnd) {
+    SessionPair pair;
+    const ChannelId channel = pair.connect();
+    Result<void> taken;
+    int count = 0;
+    for (; taken && count < 10'000; ++count) {
+        ControlFrame frame{FrameType::channel_lost, {}};
+        frame.u64(1000);
+        taken = pair.service()->on_bytes(channel, frame.finish(), pair.now);
+    }
+    EXPECT_EQ(taken.error().code(), make_error_code(errc::flood));
+    EXPECT_GT(count, 64);
+    EXPECT_LT(count, 200);
+}
+
 TEST(SessionLimits, AStoppedReaderHoldsNobodyElseUp) {
     Limits limits;
     limits.max_streams = 4;
