@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 from hpbtest import product, relayclient, sas, ws
 from hpbtest.relayclient import refused, within
-from hpbtest.waiting import asynctest
+from hpbtest.waiting import asynctest, until
 
 JWT = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.%s.c2lnbmF0dXJl_-"
 
@@ -58,10 +58,11 @@ async def test_a_form_encoded_token_is_as_good_as_a_percent_encoded_one(relay, e
     ("SharedAccessSignature sr=a&sig=b&se=x&skn=c", "'se' is not a number")])
 @asynctest()
 async def test_the_refusal_of_a_malformed_token_says_why(relay, token, why):
-    """I1: in the reason phrase, for listener and sender."""
+    """I1: in the reason phrase, for listener and sender, and in the log."""
     for action in ("listen", "connect"):
         error = await refused(with_query(relay, action, "sb-hc-token=" + quote(token, safe="%")), 401, "MalformedToken")
         assert why in error.reason
+    await until(lambda: any(" WARN " in line and why in line for line in relay.process.errors.splitlines()), 5, "a line")
 
 
 @asynctest()
