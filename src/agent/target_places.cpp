@@ -40,15 +40,17 @@ std::shared_ptr<PlaceHolder> SenderPlaces::first(net::Clock::time_point& next_si
 
 void SenderPlaces::make_room(std::function<void(bool)> on_done) {
     net::Clock::time_point next_since;
-    const auto holder = first(next_since);
+    auto holder = first(next_since);
     if (!holder) return on_done(false);
-    ask(holder, next_since, std::move(on_done));
+    ask(std::move(holder), next_since, std::move(on_done));
 }
 
-void SenderPlaces::ask(const std::shared_ptr<PlaceHolder>& holder,
-                       net::Clock::time_point next_since, std::function<void(bool)> on_done) {
-    net::asio::post(holder->holder_executor(), [self = shared_from_this(), holder, next_since,
-                                                on_done = std::move(on_done)]() mutable {
+// The holder goes with the message: should this be the last who holds it, it ends on its thread.
+void SenderPlaces::ask(std::shared_ptr<PlaceHolder> holder, net::Clock::time_point next_since,
+                       std::function<void(bool)> on_done) {
+    const auto executor = holder->holder_executor();
+    net::asio::post(executor, [self = shared_from_this(), holder = std::move(holder), next_since,
+                               on_done = std::move(on_done)]() mutable {
         const auto since = holder->idle_since();
         if (since == net::Clock::time_point::max()) {
             self->remove(holder.get());

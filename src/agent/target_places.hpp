@@ -67,7 +67,7 @@ private:
     };
 
     [[nodiscard]] std::shared_ptr<PlaceHolder> first(net::Clock::time_point& next_since);
-    void ask(const std::shared_ptr<PlaceHolder>& holder, net::Clock::time_point next_since,
+    void ask(std::shared_ptr<PlaceHolder> holder, net::Clock::time_point next_since,
              std::function<void(bool)> on_done);
 
     const std::shared_ptr<net::Share> share_;
