@@ -60,14 +60,14 @@ class Scene:
 
 
 def settle(scene, before, memory):
-    """Descriptors and memory are back within ten seconds."""
+    """Descriptors are back within ten seconds; of memory, all but what an allocator keeps of a thousand handshakes."""
     def back():
         return all(scene.held()[name] <= count + 2 for name, count in before.items() if name in scene.held())
 
     wait_until(back, 10, f"descriptors are back: {before} before, {scene.held()} now")
     grown = scene.relay.process.resident_bytes() - memory
     if MEASURES:
-        wait_until(lambda: scene.relay.process.resident_bytes() - memory < 48 << 20, 10, f"memory is back: +{grown >> 20} MiB")
+        wait_until(lambda: scene.relay.process.resident_bytes() - memory < 80 << 20, 10, f"memory is back: +{grown >> 20} MiB")
 
 
 @contextlib.contextmanager
