@@ -48,6 +48,7 @@ lint: ## Check layout, layers, documents and (for the cores) clang-tidy: TIDY=al
 	@echo "layout: $(words $(sources)) files" && $(call newest,clang-format) --dry-run -Werror $(sources)
 	@scripts/check_layers.py
 	@scripts/check_docs.py
+	@scripts/check_faults.py
 	@cmake --preset release -B build/lint -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
 	@find src -name '*.cpp' | grep -E '^src/($(tidy_folders))/' | grep -v '/boost_' \
 	    | xargs -P "$$(nproc)" -n 4 $(call newest,clang-tidy) -p build/lint --quiet

@@ -61,7 +61,10 @@ void print_warning(std::string_view message) {
 }
 
 Process::Process(unsigned threads, std::chrono::microseconds busy_poll)
-    : pool_(threads, busy_poll), reopen_requests_(pool_.first(), SIGHUP) {
+    : pool_(threads, busy_poll),
+      stop_requests_(pool_.first(), SIGTERM, SIGINT),
+      status_requests_(pool_.first(), SIGUSR1),
+      reopen_requests_(pool_.first(), SIGHUP) {
     net::spawn(pool_.first(), handle_reopen_requests());
 }
 
@@ -72,11 +75,10 @@ void Process::exit(int code) {
 }
 
 net::awaitable<void> Process::handle_signals(Drain drain) {
-    net::asio::signal_set signals(pool_.first(), SIGTERM, SIGINT);
-    co_await signals.async_wait(net::kAsTuple);
+    (void)co_await stop_requests_.async_wait(net::kAsTuple);
     ops::log_info("process", "stopping; a second signal stops at once");
     drain.begin();
-    signals.async_wait([this](net::error_code error, int) {
+    stop_requests_.async_wait([this](net::error_code error, int) {
         if (!error) exit(0);
     });
     const auto deadline = net::Clock::now() + drain.limit;
@@ -91,9 +93,8 @@ void Process::on_status_request(std::function<void()> tell) {
 }
 
 net::awaitable<void> Process::handle_status_requests(std::function<void()> tell) {
-    net::asio::signal_set signals(pool_.first(), SIGUSR1);
     for (;;) {
-        const auto [error, number] = co_await signals.async_wait(net::kAsTuple);
+        const auto [error, number] = co_await status_requests_.async_wait(net::kAsTuple);
         if (error) co_return;
         (void)number;
         tell();

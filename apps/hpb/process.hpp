@@ -61,7 +61,10 @@ private:
     [[nodiscard]] net::awaitable<void> handle_reopen_requests();
 
     net::ExecutorPool pool_;
-    net::asio::signal_set reopen_requests_;  // from the beginning: SIGHUP ends no role
+    // From the beginning: a signal that comes before a role is ready is kept until run().
+    net::asio::signal_set stop_requests_;
+    net::asio::signal_set status_requests_;
+    net::asio::signal_set reopen_requests_;
     std::atomic<int> code_{-1};
 };
 
