@@ -30,6 +30,8 @@ ClientChannel::ClientChannel(net::WebSocket websocket, Options options,
       idle_since_(begun_) {}
 
 void ClientChannel::add(net::Stream stream, Place place) {
+    // What came first on it may have shown already that nobody there speaks v1.
+    if (!open()) return stream.reset_on_close();
     const auto id = v1::ConnectionId::random();
     auto connection = std::make_shared<Connection>(shared_from_this(), id, std::move(place));
     insert(connection);

@@ -41,7 +41,8 @@ bool offers_were_dropped(const hc::AcceptMessage& accept) {
     if (!offers(accept).empty()) return false;
     const auto& headers = accept.connect_headers;
     return std::any_of(headers.begin(), headers.end(), [](const auto& header) {
-        return iequals(header.first, "Relay-User-Agent") && header.second.starts_with("hpb/");
+        return iequals(header.first, "Relay-User-Agent") && header.second.starts_with("hpb/") &&
+               header.second.find(" (offers ") != std::string::npos;
     });
 }
 

@@ -29,6 +29,14 @@ constexpr const char* kKeepAliveHeader = "Hpb-Keep-Alive";
 constexpr const char* kInstanceHeader = "Hpb-Instance";
 constexpr const char* kUserAgent = "hpb/" HPB_VERSION;
 
+/// A sender's: tells a service agent what has been offered, also where the header that offers it is
+/// lost on the way.
+std::string user_agent(const std::vector<std::string>& subprotocols) {
+    std::string text = kUserAgent;
+    for (const auto& name : subprotocols) text += (text == kUserAgent ? " (offers " : ", ") + name;
+    return subprotocols.empty() ? text : text + ")";
+}
+
 std::int64_t unix_now() {
     return std::chrono::duration_cast<std::chrono::seconds>(
                std::chrono::system_clock::now().time_since_epoch())
@@ -218,7 +226,7 @@ net::awaitable<Result<RelayDialer::SenderChannel>> RelayDialer::connect(
     if (!authorization.empty()) request.headers.add("ServiceBusAuthorization", authorization);
     if (!options.listener.empty())
         request.headers.add("Microsoft-Relay-AllowedListeners", options.listener);
-    request.headers.add("Relay-User-Agent", kUserAgent);
+    request.headers.add("Relay-User-Agent", user_agent(request.subprotocols));
     const bool limited = options.limit.count() > 0;
     const Limits limits{
         limited ? std::min(options.limit, kDialLimit) : kDialLimit,

@@ -35,6 +35,8 @@ void ServiceChannel::on_refused(const std::shared_ptr<Connection>& connection, c
     connection->close();
     if (!open() || find(connection->id()) != connection) return;
     retire_id(connection->id(), {.idle = false, .at = net::Clock::now()});
+    // One that comes while the channel is about to end waits no longer than one that is dropped.
+    if (draining_) on_dropped();
     drain();
     // Nothing is on its way to the peer that its end of the channel could cut off.
     if (connection_count() == 0 && !sent_any())

@@ -126,9 +126,10 @@ void apply_flags(const LogFlags& flags, ops::LogOptions& options, Diagnostics& d
     if (iequals(flags.format, "json")) {
         options.format = ops::LogFormat::json;
     } else if (!flags.format.empty() && !iequals(flags.format, "text")) {
-        diagnostics.errors.push_back({"command line", "--log-format",
-                                      fmt::format("unknown format '{}'", printable(flags.format, 40)),
-                                      "the formats are text and json"});
+        diagnostics.errors.push_back(
+            {"command line", "--log-format",
+             fmt::format("unknown format '{}'", printable(flags.format, 40)),
+             "the formats are text and json"});
     }
 }
 

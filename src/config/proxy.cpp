@@ -142,7 +142,8 @@ ProxyOptions choose_proxy(SettingReader& reader, const SourceInputs& inputs,
         auto proxy = parse_proxy(*value);
         if (proxy) return std::move(*proxy);
         reader.diagnostics().errors.push_back(
-            {"environment", std::string(name), "not a valid proxy address: " + proxy.error().message(),
+            {"environment", std::string(name),
+             "not a valid proxy address: " + proxy.error().message(),
              "write http://host:port, unset it, or set " + std::string(kProxyKey) + " to none"});
         return {};
     }

@@ -250,7 +250,8 @@ std::string check_entity_path(std::string_view path) {
     }
     for (const auto segment : split(path, '/')) {
         if (segment.empty()) return "no '/' may begin, end or follow another in the name";
-        if (segment == "." || segment == "..") return "'.' and '..' are not allowed between slashes";
+        if (segment == "." || segment == "..")
+            return "'.' and '..' are not allowed between slashes";
         for (const char c : segment) {
             if (is_alphanumeric(c) || std::string_view("-._~").find(c) != std::string_view::npos) {
                 continue;

@@ -1,6 +1,16 @@
 #include "relay/handshake_table.hpp"
 
+#include <malloc.h>
+
+#include <algorithm>
+
 namespace hpb::relay {
+namespace {
+
+/// Handshakes at once after which the allocator is told to give back what they have used.
+constexpr std::size_t kFlood = 200;
+
+}  // namespace
 
 HandshakeTable::HandshakeTable(std::size_t limit)
     : limit_(limit), random_(std::random_device{}()) {}
@@ -29,6 +39,7 @@ void HandshakeTable::add(Entry& entry) {
     entry.place_ = entries.insert(entries.end(), &entry);
     ++stage.size;
     size_ = new_.size + secured_.size;
+    most_ = std::max(most_, size());
 }
 
 void HandshakeTable::remove(Entry& entry) {
@@ -38,6 +49,9 @@ void HandshakeTable::remove(Entry& entry) {
     if (source->second.empty()) stage.sources.erase(source);
     --stage.size;
     size_ = new_.size + secured_.size;
+    if (size() > 0 || most_ < kFlood) return;
+    most_ = 0;
+    (void)::malloc_trim(0);
 }
 
 void HandshakeTable::make_room() {

@@ -69,6 +69,7 @@ private:
     Stage new_;
     Stage secured_;
     std::atomic<std::size_t> size_{0};
+    std::size_t most_ = 0;  ///< since it was empty after a flood
     std::minstd_rand random_;
 };
 

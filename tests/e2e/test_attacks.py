@@ -67,7 +67,7 @@ def settle(scene, before, memory):
     wait_until(back, 10, f"descriptors are back: {before} before, {scene.held()} now")
     grown = scene.relay.process.resident_bytes() - memory
     if MEASURES:
-        wait_until(lambda: scene.relay.process.resident_bytes() - memory < 80 << 20, 10, f"memory is back: +{grown >> 20} MiB")
+        wait_until(lambda: scene.relay.process.resident_bytes() - memory < 24 << 20, 10, f"memory is back: +{grown >> 20} MiB")
 
 
 @contextlib.contextmanager

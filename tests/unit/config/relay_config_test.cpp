@@ -70,8 +70,10 @@ TEST_F(RelayConfigTest, UserMetadataOfTheHighestLayerWins) {
 TEST_F(RelayConfigTest, FlagsAreEnough) {
     inputs.flags = {{"Relay:Tls:CertificateFile", write("c", "x"), "--cert"},
                     {"Relay:Tls:KeyFile", write("k", "x"), "--key"}};
-    const auto options = relay(
-        "{}", {{"127.0.0.1:8443"}, "root", write("root.key", "a-secret-of-some-length\n"), {"simple", "SIMPLE"}});
+    const auto options = relay("{}", {{"127.0.0.1:8443"},
+                                      "root",
+                                      write("root.key", "a-secret-of-some-length\n"),
+                                      {"simple", "SIMPLE"}});
     ASSERT_TRUE(diagnostics.ok()) << errors();
     EXPECT_TRUE(diagnostics.warnings.empty()) << warnings();
     ASSERT_EQ(options.access_rules.size(), 1u);

@@ -15,9 +15,10 @@ class SessionConfigTest : public ConfigTest {
 protected:
     // Both agents' options from one file; they do not differ in this.
     SessionOptions sessions(std::string_view keys) {
-        inputs.flags.push_back({"PortBridge:ServiceNamespace:ConnectionString",
-                                "Endpoint=sb://h/;SharedAccessKeyName=r;SharedAccessKey=a2V5LW9mLXNvbWUtbGVuZ3Ro",
-                                "-x"});
+        inputs.flags.push_back(
+            {"PortBridge:ServiceNamespace:ConnectionString",
+             "Endpoint=sb://h/;SharedAccessKeyName=r;SharedAccessKey=a2V5LW9mLXNvbWUtbGVuZ3Ro",
+             "-x"});
         const auto source = load(std::string(R"({ "PortBridge": { "EntityPaths": ["simple"], )"
                                              R"("PortMappings": { "1": { "EntityPath": "simple", )"
                                              R"("AcceptFromIpAddresses": ["*"] } }, )") +
