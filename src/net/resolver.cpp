@@ -161,10 +161,12 @@ void Resolver::State::ask(const NamePtr& name, For whom) {
 
 bool Resolver::State::start_thread() {
     // Signals are for the threads that wait for them.
-    sigset_t all;
+    sigset_t blocked;
     sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    ::sigfillset(&blocked);
+    // Real-time signals reach a thread by name: that is how each one is told to give up its rights.
+    for (int number = SIGRTMIN; number <= SIGRTMAX; ++number) ::sigdelset(&blocked, number);
+    ::pthread_sigmask(SIG_SETMASK, &blocked, &before);
     bool started = true;
     try {
         std::thread(work, shared_from_this()).detach();

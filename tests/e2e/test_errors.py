@@ -4,6 +4,7 @@ no secret. 2: the configuration. 1: a port in use, or a relay that refuses for g
 import datetime
 import email.utils
 import json
+import pathlib
 import re
 import socket
 import ssl
@@ -298,6 +299,11 @@ def test_a_name_that_does_not_resolve(bench, role):
     process = bench.start(role, *agent_arguments(bench, role, "sb://no-such-host.invalid:8443/")[:-2])
     process.wait_error(r"(?i)no-such-host\.invalid", 20)
     assert process.running()
+    # S17: nor does the thread that looked the name up keep a right.
+    wait_until(lambda: all(re.search(r"^CapEff:\t0+$", status.read_text(), re.M)
+                           for status in pathlib.Path(f"/proc/{process.pid}/task").glob("*/status")), 10,
+               "no thread has a capability")
+    assert "keep their capabilities" not in process.errors
 
 
 # ---------------------------------------------------------------- secrets

@@ -12,7 +12,7 @@ import time
 
 import pytest
 from hpbtest import apps, dns
-from hpbtest.waiting import deadline, wait_until
+from hpbtest.waiting import SLOW, deadline, wait_until
 
 
 @pytest.fixture
@@ -189,6 +189,8 @@ def test_an_agent_that_cannot_start_its_threads_says_so(bench, relay):
     """F3's sibling: out of threads at the start is one line, and the exit code for a failure."""
     if os.geteuid() != 0:
         pytest.skip("the limit is set for a user that has no other process")
+    if SLOW:
+        pytest.skip("the sanitizers need a thread of their own")
     env = {"HPB_CONNECTION_STRING": f"Endpoint=sb://127.0.0.1:{relay.port}/;SharedAccessKeyName=a;SharedAccessKey=b"}
     process = bench.start("service", "service", "-T", "simple:1/127.0.0.1:9", env=env, cwd="/",
                           prefix=["prlimit", "--nproc=1:1", "setpriv", "--reuid=54321", "--clear-groups"])
