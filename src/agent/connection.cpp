@@ -141,6 +141,8 @@ net::awaitable<void> Connection::read_loop(std::shared_ptr<Connection> self) {
 
 net::awaitable<LocalEnd> Connection::forward_until_end() {
     for (;;) {
+        // What close() cancels is a wait that is under way, not the next one.
+        if (over_) co_return LocalEnd::reset;
         const auto ready = co_await stream_->wait_readable();
         if (!ready || over_) co_return LocalEnd::reset;
         const auto end = co_await forward_once();
