@@ -237,6 +237,7 @@ struct ResponseParser::Impl {
             head_bytes += *taken;
             if (!head->complete()) return head_bytes;
             if (const auto parsed = parse_head(*head, *reader); !parsed) return parsed.error();
+            if (reader->response.status < 100) return malformed(head->what(), "bad status");
             if (!is_interim()) break;
             if (++interim > kMaxInterim) return malformed(head->what(), "too many interim answers");
             begin();
