@@ -14,6 +14,7 @@
 #endif
 #endif
 
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 #include "ops/log_format.hpp"
 
@@ -98,6 +99,7 @@ net::awaitable<void> Process::handle_status_requests(std::function<void()> tell)
         if (error) co_return;
         (void)number;
         tell();
+        ops::log_info("process", "{}", ops::limits_text());
     }
 }
 

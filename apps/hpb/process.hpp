@@ -45,8 +45,8 @@ public:
         std::chrono::milliseconds limit;
     };
 
-    /// What SIGUSR1 does from now on: a role says how it is doing. Called on the first thread.
-    /// Without it the signal is ignored.
+    /// What SIGUSR1 does from now on: a role says how it is doing, and the process which limits it
+    /// has reached. Called on the first thread. Without it the signal is ignored.
     void on_status_request(std::function<void()> tell);
 
     /// Serves until exit(), or until SIGTERM or SIGINT and the drain that follows; a second signal

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "net/descriptors.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -68,6 +69,7 @@ void Bridge::hand_out() {
                                      [](const auto& s) { return s->is_pending(); });
     if (pending) return;
     if (sessions_.size() >= kMaxSessions) {
+        ops::reached(ops::Limit::full_sessions);
         refuse_waiting(Error(errc::limit_exceeded, "there are " + std::to_string(kMaxSessions) +
                                                        " sessions already, all of them full"),
                        {});
@@ -258,6 +260,7 @@ void Bridge::refuse_waiting(const Error& why, net::Clock::duration patience) {
     const auto since = net::Clock::now() - patience;
     std::erase_if(waiting_, [&](Waiting& waiting) {
         if (waiting.since > since) return false;
+        if (patience.count() > 0) ops::reached(ops::Limit::expired_waits);
         reset(std::move(waiting.application));
         MappingNotes& notes = *mappings_[waiting.mapping].notes;
         if (notes.set_failing(true)) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "agent/session_driver.hpp"
+#include "ops/limits.hpp"
 
 namespace hpb::agent {
 namespace {
@@ -188,6 +189,7 @@ net::awaitable<void> BridgedSocket::reset_when_delivered(Self self,
         co_await net::sleep_for(kPoll);
     }
     if (self->over_) co_return;
+    if (!driver->core().all_acknowledged(self->stream_)) ops::reached(ops::Limit::undelivered_ends);
     driver->core().reset(self->stream_);
     self->release(driver);
     driver->pump();
@@ -264,6 +266,7 @@ net::awaitable<void> BridgedSocket::close_with_reset(Self self) {
     while (!all_sent(self->descriptor()) && net::Clock::now() < limit) {
         co_await net::sleep_for(kPoll);
     }
+    if (!all_sent(self->descriptor())) ops::reached(ops::Limit::undelivered_ends);
     self->socket_.reset_on_close();
 }
 

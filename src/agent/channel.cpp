@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -52,6 +53,7 @@ net::awaitable<ChannelEnd> Channel::read_until_end(std::string& why) {
     for (;;) {
         while (queued_ >= kMaxQueued && !closing_) {
             reading_stopped_ = true;
+            if (!std::exchange(was_paused_, true)) ops::reached(ops::Limit::paused_channels);
             co_await room_.wait();
             reading_since_ = net::Clock::now();
         }
@@ -162,6 +164,7 @@ net::awaitable<void> Channel::watch(std::shared_ptr<Channel> self) {
 
 Channel::TimePoint Channel::keep_time(TimePoint now) {
     if (now >= close_deadline_) {
+        ops::reached(ops::Limit::unanswered_closes);
         websocket_.interrupt();
         close_deadline_ = TimePoint::max();
     }
@@ -173,6 +176,7 @@ Channel::TimePoint Channel::keep_time(TimePoint now) {
     if (websocket_.peer_pings() && !reading_stopped_) {
         const auto silent_at = std::max(websocket_.last_received(), reading_since_) + kPeerSilence;
         if (now >= silent_at) {
+            ops::reached(ops::Limit::silent_relays);
             ops::log_warn("channel", "{}: the relay has fallen silent", name());
             websocket_.interrupt();
             return now + kKeepAlive;
@@ -187,6 +191,7 @@ Channel::TimePoint Channel::end_idle_connections(TimePoint now) {
     while (const auto connection = longest_idle()) {
         const auto due = connection->last_activity() + settings_.connection_idle;
         if (now < due) return due;
+        ops::reached(ops::Limit::idle_connections);
         give_up({connection}, "it has been idle for too long");
     }
     return TimePoint::max();
@@ -200,7 +205,9 @@ Channel::TimePoint Channel::end_vanished_connections(TimePoint now) {
     if (now < next_vanished_check_) return next_vanished_check_;
     std::vector<std::shared_ptr<Connection>> vanished;
     for (const auto& [_, connection] : connections_) {
-        if (connection->has_vanished(now, limit)) vanished.push_back(connection);
+        if (!connection->has_vanished(now, limit)) continue;
+        ops::reached(ops::Limit::vanished_peers);
+        vanished.push_back(connection);
     }
     give_up(vanished,
             "its peer has acknowledged nothing for " + std::to_string(limit.count()) + " s");

@@ -136,6 +136,7 @@ private:
     net::Signal wake_;
     bool woken_ = false;
     bool reading_stopped_ = false;
+    bool was_paused_ = false;  // at least once
     bool sent_any_ = false;
     bool closing_ = false;
     bool over_ = false;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 #include "v1/frame.hpp"
 
@@ -30,6 +31,7 @@ void ChannelSlot::take(net::Stream application, Quota::Ticket ticket) {
     Application waiting{std::move(application), std::move(ticket)};
     if (mapping_.ttl.count() <= 0) {
         own_waiting_.push_back(std::move(waiting));
+        if (own_dials_ >= mapping_.max_dials) ops::reached(ops::Limit::delayed_channels);
         return dial_next();
     }
     drop_ended_channel(net::Clock::now());
@@ -60,6 +62,7 @@ void ChannelSlot::drop_ended_channel(net::Clock::time_point now) {
     if (channel_->open()) {
         const bool crowded = channel_->untold_ends() >= kMaxUntoldEnds;
         if (now < expires_ && !crowded) return;
+        if (crowded) ops::reached(ops::Limit::crowded_channels);
         ops::log_debug(kComponent, "{}: channel replaced, {}", notes_->name(),
                        crowded ? "too many of its connections have ended" : "its time is over");
         channel_->retire();

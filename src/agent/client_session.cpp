@@ -7,6 +7,7 @@
 #include "agent/session_limits.hpp"
 #include "agent/source_address.hpp"
 #include "crypto/crypto.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -165,6 +166,7 @@ ClientSession::TimePoint ClientSession::tend_idleness(TimePoint now) {
     if (socket_count() > 0 || !welcomed_ || idle.count() <= 0) return TimePoint::max();
     const auto due = idle_since_ + idle;
     if (now < due) return due;
+    ops::reached(ops::Limit::idle_sessions);
     ops::log_debug(kComponent, "{}: session {} ends, it has had no connection for {} s", name(),
                    short_id(), idle.count());
     end(session::errc::session_ended);
@@ -295,6 +297,7 @@ void ClientSession::on_stranger(Place& place, const std::string& why) {
     }
     ops::log_debug(kComponent, "{}: session {}: {}", name(), short_id(), why);
     if (strangers_ > kMaxListeners && now - strangers_since_ >= kForgottenAfter) {
+        ops::reached(ops::Limit::gone_service_agents);
         ops::log_warn(kComponent,
                       "{}: session {}: its service agent is gone, others have answered for {} s "
                       "({}); its {} connections are reset",

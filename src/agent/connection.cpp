@@ -7,6 +7,7 @@
 
 #include "agent/channel.hpp"
 #include "net/slab.hpp"
+#include "ops/limits.hpp"
 
 namespace hpb::agent {
 namespace {
@@ -190,6 +191,8 @@ net::awaitable<void> Connection::write_loop(std::shared_ptr<Connection> self) {
         if (self->queue_.empty()) break;
         const bool written = co_await self->write_queue();
         if (!written) {
+            if (self->deadline_ && self->deadline_->expired())
+                ops::reached(ops::Limit::undelivered_ends);
             self->fail_writing();
             co_return;
         }
@@ -229,6 +232,7 @@ net::awaitable<void> Connection::finish_after_channel() {
     while (!over_ && !all_sent(*stream_) && net::Clock::now() < limit) {
         co_await net::sleep_for(kDrainPoll);
     }
+    if (!over_ && !all_sent(*stream_)) ops::reached(ops::Limit::undelivered_ends);
     abort();
 }
 

@@ -25,12 +25,14 @@ public:
 
     explicit EndedIds(std::size_t limit) : limit_(limit) {}
 
-    void insert(const v1::ConnectionId& id, const End& end) {
-        if (!ends_.insert_or_assign(id, end).second) return;
+    /// @return false: the oldest one was forgotten for it.
+    bool insert(const v1::ConnectionId& id, const End& end) {
+        if (!ends_.insert_or_assign(id, end).second) return true;
         order_.push_back(id);
-        if (order_.size() <= limit_) return;
+        if (order_.size() <= limit_) return true;
         ends_.erase(order_.front());
         order_.pop_front();
+        return false;
     }
 
     [[nodiscard]] std::optional<End> find(const v1::ConnectionId& id) const {

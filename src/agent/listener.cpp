@@ -8,6 +8,7 @@
 #include "hc/tracking_id.hpp"
 #include "net/descriptors.hpp"
 #include "net/source.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -186,6 +187,7 @@ Result<hc::TargetMap> Listener::merge_targets(const hc::RuntimeInformation& info
             net::error_code is_a_name;
             const auto address = net::asio::ip::make_address(target.host, is_a_name);
             if (!is_a_name && net::is_link_local_or_metadata(address)) {
+                ops::reached(ops::Limit::forbidden_addresses);
                 ops::log_warn(kComponent,
                               "{}/{}: UserMetadata names the link-local or metadata address {} as "
                               "a target, which is not used; name it in Targets or -T to allow it",
@@ -209,7 +211,6 @@ void Listener::use_targets(const hc::TargetMap& targets) {
     entity->path = options_.path;
     entity->notes = std::make_shared<MappingNotes>(options_.path);
     entity->places = places_;
-    entity->metrics = context_->metrics;
     for (const auto& [key, target] : targets) {
         const std::string name = options_.path + "/" + std::to_string(key);
         entity->mappings.emplace(key,
@@ -262,6 +263,7 @@ void Listener::on_accept(hc::AcceptMessage accept) {
     if (!choice) return turn_away(std::move(accept), kNotAcceptable, choice.error().message());
     // More than this is no burst of senders; the relay lets them go when their time is up.
     if (!rendezvous_rate_.try_take(net::Clock::now())) {
+        ops::reached(ops::Limit::ignored_rendezvous);
         if (const auto more = rendezvous_lines_.admit(""))
             ops::log_warn(kComponent, "{}: the relay asks for more than {} rendezvous a second{}",
                           options_.path, kRendezvousPerSecond, *more);
@@ -271,6 +273,7 @@ void Listener::on_accept(hc::AcceptMessage accept) {
         channels_->child(net::source_key(accept.remote_address), net::Share::kSourceFactor);
     auto ticket = sender->try_take();
     if (!ticket) {
+        ops::reached(ops::Limit::refused_channels);
         return turn_away(std::move(accept), kServiceUnavailable,
                          "the service agent has too many channels (limit " +
                              std::to_string(channels_->limit()) + ", shared out)");
@@ -287,7 +290,7 @@ void Listener::on_accept(hc::AcceptMessage accept) {
 
 void Listener::turn_away(hc::AcceptMessage accept, int status, std::string why) {
     auto ticket = Quota::try_take(context_->rejections);
-    if (!ticket) return;
+    if (!ticket) return ops::reached(ops::Limit::unanswered_refusals);
     net::spawn(context_->pool.next().get_executor(),
                reject_rendezvous(context_, entity_, std::move(accept), status, std::move(why),
                                  std::move(ticket)));
@@ -297,13 +300,13 @@ void Listener::on_request(const std::shared_ptr<Control>& control,
                           const hc::RequestMessage& request) {
     if (!request.id.empty()) {
         auto pending = Quota::try_take(answers_);
-        if (!pending) return;
+        if (!pending) return ops::reached(ops::Limit::unanswered_refusals);
         net::spawn(executor(),
                    answer(control, hc::serialize(refuse_request(request.id)), std::move(pending)));
         return;
     }
     auto ticket = Quota::try_take(context_->rejections);
-    if (!ticket) return;
+    if (!ticket) return ops::reached(ops::Limit::unanswered_refusals);
     net::spawn(executor(), refuse_request_at(context_, request.address, std::move(ticket)));
 }
 
@@ -333,6 +336,7 @@ net::awaitable<void> Listener::keep(std::shared_ptr<Listener> self,
                 (void)co_await control->wake.wait_until(second_look);
             if (control->over || net::Clock::now() < control->silence_limit()) continue;
             control->silent = true;
+            ops::reached(ops::Limit::silent_relays);
             websocket.interrupt();
             co_return;
         }

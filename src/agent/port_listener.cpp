@@ -8,6 +8,7 @@
 #include "net/descriptors.hpp"
 #include "net/dial.hpp"
 #include "net/listen_error.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -112,6 +113,7 @@ net::awaitable<void> PortListener::run(std::shared_ptr<PortListener> self) {
             continue;
         }
         if (error == asio::error::operation_aborted || !self->acceptor_.is_open()) break;
+        ops::reached(ops::Limit::failed_accepts);
         std::uint64_t suppressed = 0;
         if (self->failures_.admit(net::Clock::now(), suppressed)) {
             ops::log_error(kComponent, "{}: cannot accept a connection: {}; new connections wait",
@@ -136,6 +138,7 @@ void PortListener::on_accepted(net::tcp::socket socket, const net::tcp::endpoint
     application.spread_keep_alive();
     auto ticket = Quota::try_take(context_->connections);
     if (!ticket) {
+        ops::reached(ops::Limit::refused_applications);
         if (rejections_.admit(net::Clock::now(), suppressed)) {
             ops::log_warn(kComponent, "{}: connection from {} reset, there are {} already{}",
                           notes_->name(), to_text(peer), context_->connections->limit(),

@@ -9,6 +9,7 @@
 #include "hc/sas_token.hpp"
 #include "hc/tracking_id.hpp"
 #include "net/address_memory.hpp"
+#include "ops/limits.hpp"
 
 namespace hpb::agent {
 namespace {
@@ -74,6 +75,7 @@ Result<hc::RendezvousUrl> parse_rendezvous(const std::string& url,
                      "the relay sent an address that is none: " + parsed.error().message());
     }
     if (!hc::may_send_to(parsed->relay.host, relay.host, access.rendezvous_hosts)) {
+        ops::reached(ops::Limit::forbidden_addresses);
         return Error(relay_errc::bad_address,
                      "the relay sent the address of another host, " +
                          printable(parsed->relay.host, 100) +

@@ -2,6 +2,7 @@
 
 #include "agent/client_context.hpp"
 #include "net/source.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -57,6 +58,7 @@ net::awaitable<void> on_rendezvous_failed(std::shared_ptr<const ServiceContext> 
                       suppressed_text(suppressed));
     }
     const auto ticket = Quota::try_take(context->rejections);
+    if (!ticket) ops::reached(ops::Limit::unanswered_refusals);
     if (!ticket) co_return;
     const auto told = co_await context->dialer->reject_at_home(
         accept.address, kBadGateway, "The service agent cannot open the rendezvous: " + text);

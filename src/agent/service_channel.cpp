@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "net/dial.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 #include "v1/stranger.hpp"
 
@@ -103,7 +104,7 @@ std::string ServiceChannel::describe_opening() const {
 
 void ServiceChannel::turn_away(const std::string& what, const std::string& reason) {
     if (!open()) return;
-    if (entity_->metrics) ++entity_->metrics->strangers;
+    ops::reached(ops::Limit::strangers);
     std::uint64_t suppressed = 0;
     if (entity_->notes->admit_line(suppressed)) {
         ops::log_warn(kComponent, "{}: {}; channel closed{}", entity_->path, what,
@@ -198,7 +199,9 @@ net::awaitable<void> ServiceChannel::dial_target(std::shared_ptr<ServiceChannel>
 net::awaitable<bool> ServiceChannel::wait_for_turn(std::shared_ptr<Connection> connection,
                                                    TimePoint not_before) {
     const auto now = net::Clock::now();
-    const auto due = std::max(not_before, now + places_->open_delay(now));
+    const auto delay = places_->open_delay(now);
+    if (delay > net::Clock::duration::zero()) ops::reached(ops::Limit::delayed_opens);
+    const auto due = std::max(not_before, now + delay);
     if (due > now) co_await net::sleep_for(due - now);
     if (connection->is_over()) co_return false;
     if (not_before != TimePoint() && draining_) {
@@ -208,6 +211,7 @@ net::awaitable<bool> ServiceChannel::wait_for_turn(std::shared_ptr<Connection> c
     auto ticket = co_await take_place();
     if (connection->is_over()) co_return false;
     if (!ticket) {
+        ops::reached(ops::Limit::refused_targets);
         on_refused(connection, Error(errc::limit_exceeded, "too many target connections (limit " +
                                                                std::to_string(share_->limit()) +
                                                                ", shared out)"));
@@ -274,7 +278,7 @@ net::Clock::time_point ServiceChannel::idle_since() {
 void ServiceChannel::give_up_longest_idle() {
     const auto connection = longest_idle();
     if (!connection) return;
-    if (entity_->metrics) ++entity_->metrics->made_room;
+    ops::reached(ops::Limit::made_room);
     const auto now = net::Clock::now();
     const auto idle =
         std::chrono::duration_cast<std::chrono::milliseconds>(now - connection->last_activity());

@@ -13,7 +13,7 @@
 
 namespace hpb::agent {
 
-/// What channels of one entity need to know. Immutable but for notes, places and metrics, which are
+/// What channels of one entity need to know. Immutable but for notes and places, which are
 /// thread-safe; shared by all threads.
 struct ServedEntity {
     struct Mapping {
@@ -23,9 +23,8 @@ struct ServedEntity {
     };
     std::string path;
     std::map<std::int32_t, Mapping> mappings;
-    std::shared_ptr<MappingNotes> notes;      ///< for what concerns no mapping
-    std::shared_ptr<TargetPlaces> places;     ///< of its target connections
-    std::shared_ptr<SessionMetrics> metrics;  ///< of the whole agent
+    std::shared_ptr<MappingNotes> notes;   ///< for what concerns no mapping
+    std::shared_ptr<TargetPlaces> places;  ///< of its target connections
 
     /// The configuration keys, for a log line.
     [[nodiscard]] std::string known_keys() const;

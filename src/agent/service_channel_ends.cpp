@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "agent/service_channel.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -52,7 +53,7 @@ void ServiceChannel::retire_id(const v1::ConnectionId& id, EndedIds::End end) {
     forget_connection(id);
     if (options_.reopen == Reopen::always && !draining_) return;
     end.idle = end.idle && options_.reopen == Reopen::after_idle;
-    ended_.insert(id, end);
+    if (!ended_.insert(id, end)) ops::reached(ops::Limit::forgotten_ids);
     if (connection_count() == 0) linger_until_ = net::Clock::now() + options_.close_linger;
     wake();
 }
@@ -123,6 +124,7 @@ Channel::TimePoint ServiceChannel::on_time(TimePoint now) {
     if (mapping_ == nullptr) {
         const auto due = begun_ + options_.preamble_limit;
         if (now < due) return due;
+        ops::reached(ops::Limit::late_preambles);
         const auto limit =
             std::chrono::duration_cast<std::chrono::seconds>(options_.preamble_limit);
         turn_away(
@@ -138,6 +140,7 @@ Channel::TimePoint ServiceChannel::on_time(TimePoint now) {
     if (!draining_) return due;
     const auto until = drain_until(now);
     if (now < until) return std::min(due, until);
+    if (until == drain_limit_) ops::reached(ops::Limit::cut_drains);
     begin_close(kInternalError, "a connection of the channel was lost at its target");
     return TimePoint::max();
 }

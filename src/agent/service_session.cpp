@@ -4,6 +4,7 @@
 
 #include "agent/source_address.hpp"
 #include "net/dial.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -82,6 +83,7 @@ void ServiceSession::on_stream_opened(StreamId stream, const session::OpenInfo& 
     if (found == entity_->mappings.end()) return refuse_key(stream, open);
     const auto wait = context_->dial_debts->wait(source_, net::Clock::now());
     if (wait > net::Clock::duration::zero()) {
+        ops::reached(ops::Limit::delayed_dials);
         net::spawn(executor(),
                    dial_later(std::static_pointer_cast<ServiceSession>(shared_from_this()), stream,
                               open, wait));
@@ -109,6 +111,7 @@ void ServiceSession::begin_dial(StreamId stream, const session::OpenInfo& open,
                                 const ServedEntity::Mapping& mapping) {
     auto ticket = share_->try_take();
     if (!ticket) {
+        ops::reached(ops::Limit::refused_targets);
         return refuse(
             stream, mapping,
             Error(errc::limit_exceeded, "too many target connections (limit " +

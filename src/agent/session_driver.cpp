@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "crypto/crypto.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -183,6 +184,7 @@ void SessionDriver::dispatch(const Event& event) {
             if (found == links_.end()) {
                 core_->on_channel_lost(event.channel, net::Clock::now());
             } else if (event.kind == Event::Kind::channel_dead) {
+                ops::reached(ops::Limit::silent_channels);
                 found->second->cut("it has fallen silent");
             } else {
                 found->second->close();
@@ -248,7 +250,7 @@ void SessionDriver::ended(session::errc code) {
     // Those that are left had ended before and only wait for their sockets.
     for (const auto& [_, socket] : std::exchange(sockets_, {})) socket->on_reset();
     if (code == session::errc::session_expired) {
-        ++metrics_->expired;
+        ops::reached(ops::Limit::expired);
         if (const auto more = metrics_->expired_lines.admit(settings_.name))
             ops::log_warn(
                 settings_.component,
@@ -266,6 +268,8 @@ void SessionDriver::ended(session::errc code) {
         ops::log_debug(settings_.component, "{}: session {} ended ({}) with {} connections",
                        settings_.name, short_id_, session::describe(code), connections);
     }
+    if (code == session::errc::flood || code == session::errc::too_fragmented)
+        ops::reached(ops::Limit::flooded_sessions);
     on_session_ended(code);
     for (const auto& [_, link] : links_) link->close();
 }
@@ -308,6 +312,9 @@ void SessionDriver::on_timer() {
     if (over_) return;
     const auto now = net::Clock::now();
     core_->on_timeout(now);
+    if (const auto waits = core_->stats().memory_waits;
+        waits != std::exchange(memory_waits_, waits))
+        ops::reached(ops::Limit::memory_waits);
     if (now >= next_idle_check_) end_idle_sockets(now);
     if (now >= next_vanished_check_) end_vanished_sockets(now);
     pump();
@@ -325,6 +332,7 @@ void SessionDriver::end_idle_sockets(TimePoint now) {
         }
     }
     for (const auto& socket : idle) {
+        ops::reached(ops::Limit::idle_connections);
         ops::log_info(settings_.component, "{}: connection {} reset, it has been idle for too long",
                       settings_.name, label(socket->stream()));
         socket->abort();
@@ -339,6 +347,7 @@ void SessionDriver::end_vanished_sockets(TimePoint now) {
         if (socket->has_vanished(now, limit)) vanished.push_back(socket);
     }
     for (const auto& socket : vanished) {
+        ops::reached(ops::Limit::vanished_peers);
         ops::log_warn(settings_.component,
                       "{}: connection {} reset, its peer has acknowledged nothing for {} s",
                       settings_.name, label(socket->stream()), limit.count());

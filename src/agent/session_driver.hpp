@@ -123,6 +123,7 @@ private:
     TimePoint next_vanished_check_ = TimePoint::max();
     TimePoint alone_since_;              // when the last channel was lost
     std::uint64_t requeued_before_ = 0;  // when there was last a channel
+    std::uint64_t memory_waits_ = 0;     // of the core, when it was last looked at
     TimePoint flushed_at_{};             // long ago
     bool alone_ = false;
     bool pumping_ = false;

@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "crypto/crypto.hpp"
 #include "net/source.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::agent {
@@ -54,6 +55,8 @@ net::awaitable<void> SessionHost::accept(std::shared_ptr<SessionHost> self,
         co_await refuse(std::move(*websocket), refusal);
         co_return;
     }
+    if (greeting.error().code() == make_error_code(errc::timed_out))
+        ops::reached(ops::Limit::late_hellos);
     ops::log_debug(kComponent, "{}: a channel ended before its HELLO: {}", entity->path,
                    greeting.error().message());
 }
@@ -63,6 +66,7 @@ net::awaitable<Result<SessionHost::Greeting>> SessionHost::read_hello(net::WebSo
     session::HelloReader reader;
     for (;;) {
         const auto piece = co_await websocket.receive();
+        if (!piece && deadline.expired()) co_return Error(errc::timed_out, "it took too long");
         if (!piece) co_return piece.error();
         if (!*piece) co_return Error(errc::closed, "closed by the relay");
         ByteSpan bytes = (*piece)->payload;
@@ -80,12 +84,15 @@ void SessionHost::admit(net::WebSocket& websocket,
     const auto answer = table_.admit(greeting.hello, nonce, net::Clock::now(), source);
     const auto& id = greeting.hello.session;
     if (const auto* refusal = std::get_if<session::RefusedHelloFrame>(&answer)) {
+        if (refusal->code == session::HelloRefusal::too_many_sessions)
+            ops::reached(ops::Limit::refused_sessions);
         note_refusal(*entity, crypto::hex(id.bytes).substr(0, 8), *refusal);
         net::spawn(executor_, refuse(std::move(websocket), *refusal));
         return;
     }
     const auto& admission = std::get<session::SessionTable::Admission>(answer);
     if (admission.given_up != nullptr) {
+        ops::reached(ops::Limit::shed_sessions);
         const auto given_up = sessions_.find(admission.given_up->id());
         if (given_up != sessions_.end()) {
             const auto kept = given_up->second;

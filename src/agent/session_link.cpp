@@ -4,6 +4,7 @@
 
 #include "agent/session_driver.hpp"
 #include "base/text.hpp"
+#include "ops/limits.hpp"
 
 namespace hpb::agent {
 namespace {
@@ -35,6 +36,7 @@ net::awaitable<void> SessionLink::read(std::shared_ptr<SessionLink> self,
     std::string why = co_await self->read_until_end();
     if (!self->why_.empty()) why = self->why_;
     self->over_ = true;
+    if (self->deadline_ && self->deadline_->expired()) ops::reached(ops::Limit::unanswered_closes);
     self->deadline_.reset();
     self->websocket_.interrupt();
     self->wake_.notify_all();

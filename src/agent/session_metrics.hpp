@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "ops/limits.hpp"
 #include "ops/line_gate.hpp"
 #include "session/session.hpp"
 
@@ -19,11 +20,8 @@ struct SessionCounts {
     std::uint64_t losses = 0;         ///< of channels, ever
     std::uint64_t resumes = 0;        ///< ever
     std::uint64_t resent_bytes = 0;   ///< ever
-    std::uint64_t expired = 0;        ///< sessions, ever
     std::uint64_t stalled = 0;        ///< streams that have something to send and no credit, now
     std::uint64_t replay_memory = 0;  ///< bytes kept until the peer acknowledges them, now
-    std::uint64_t made_room = 0;      ///< idle v1 connections ended for new ones, ever
-    std::uint64_t strangers = 0;      ///< channels without a v1 preamble that made sense, ever
 };
 
 /// What is counted across an agent's threads when it happens, and what sessions leave behind when
@@ -31,9 +29,6 @@ struct SessionCounts {
 struct SessionMetrics {
     std::atomic<std::uint64_t> losses{0};
     std::atomic<std::uint64_t> resumes{0};
-    std::atomic<std::uint64_t> expired{0};
-    std::atomic<std::uint64_t> made_room{0};
-    std::atomic<std::uint64_t> strangers{0};
     std::atomic<std::uint64_t> past_resent_bytes{0};
 
     /// For lines that peers can provoke.
@@ -52,9 +47,6 @@ struct SessionMetrics {
         SessionCounts counts;
         counts.losses = losses;
         counts.resumes = resumes;
-        counts.expired = expired;
-        counts.made_room = made_room;
-        counts.strangers = strangers;
         counts.resent_bytes = past_resent_bytes;
         return counts;
     }
@@ -66,8 +58,8 @@ struct SessionMetrics {
         "sessions: sessions={} streams={} channels={} losses={} resumes={} resent_bytes={} "
         "expired={} stalled={} replay_memory={} made_room={} strangers={}",
         counts.sessions, counts.streams, counts.channels, counts.losses, counts.resumes,
-        counts.resent_bytes, counts.expired, counts.stalled, counts.replay_memory, counts.made_room,
-        counts.strangers);
+        counts.resent_bytes, ops::count(ops::Limit::expired), counts.stalled, counts.replay_memory,
+        ops::count(ops::Limit::made_room), ops::count(ops::Limit::strangers));
 }
 
 }  // namespace hpb::agent

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <utility>
 
+#include "ops/limits.hpp"
+
 namespace hpb::net {
 namespace {
 
@@ -20,6 +22,7 @@ BadAddresses& bad_addresses() {
 }  // namespace
 
 void remember_bad_address(const tcp::endpoint& address) {
+    ops::reached(ops::Limit::bad_addresses);
     const auto now = Clock::now();
     BadAddresses& bad = bad_addresses();
     const std::lock_guard lock(bad.mutex);

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::net {
@@ -66,6 +67,7 @@ std::string descriptor_shortage() {
 
 awaitable<void> wait_for_descriptors(int accepted, const char* component, std::string name) {
     if (!is_reserved_descriptor(accepted)) co_return;
+    ops::reached(ops::Limit::descriptor_shortages);
     std::uint64_t suppressed = 0;
     if (admit_line(suppressed)) {
         ops::log_error(component, "{}: new connections wait until others end: {}", name,

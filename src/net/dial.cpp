@@ -13,6 +13,7 @@
 #include "net/signal.hpp"
 #include "net/source.hpp"
 #include "net/tls_failure.hpp"
+#include "ops/limits.hpp"
 
 namespace hpb::net {
 namespace {
@@ -126,7 +127,10 @@ std::vector<tcp::endpoint> interleave(const Resolver::Addresses& found, std::uin
         if (i < first.size()) order.push_back(first[i]);
         if (i < second.size()) order.push_back(second[i]);
     }
-    order.resize(std::min(order.size(), kMaxAddresses));
+    if (order.size() > kMaxAddresses) {
+        ops::reached(ops::Limit::cut_address_lists);
+        order.resize(kMaxAddresses);
+    }
     put_bad_addresses_last(order);
     return order;
 }
@@ -228,8 +232,12 @@ void Dialling::leave_out(const tcp::endpoint& address) {
 awaitable<Result<Stream>> Dialling::connect() {
     auto connected = co_await connect_first(addresses_, options_.use_reserve, deadline_);
     if (!connected) {
-        if (connected.error().code() != asio::error::no_descriptors)
+        if (connected.error().code() == asio::error::no_descriptors) {
+            ops::reached(ops::Limit::descriptor_shortages);
+        } else {
             Resolver::instance().forget(first_host_);
+        }
+        if (Clock::now() >= deadline_) ops::reached(ops::Limit::late_connections);
         co_return explain_connect_failure(first_name(), connected.error().code());
     }
     current_ = connected->address;
@@ -255,6 +263,7 @@ awaitable<std::optional<Error>> Dialling::secure(Stream& stream, Clock::time_poi
     Deadline limit(stream, until - Clock::now());
     auto failure = co_await greet(stream);
     if (!failure || !limit.expired()) co_return failure;
+    ops::reached(ops::Limit::late_connections);
     std::string who = where_ + " did not answer in time";
     if (options_.proxy != nullptr && stream.ssl() == nullptr)
         who = "proxy " + host_port(first_host_, first_port_) +
@@ -270,11 +279,13 @@ awaitable<Result<Stream>> Dialling::run() {
         std::erase_if(addresses_, [](const tcp::endpoint& endpoint) {
             return is_link_local_or_metadata(endpoint.address());
         });
-        if (addresses_.empty())
+        if (addresses_.empty()) {
+            ops::reached(ops::Limit::forbidden_addresses);
             co_return Error(errc::not_permitted,
                             host_port(first_host_, first_port_) +
                                 " is a link-local or metadata address, which the hybrid "
                                 "connection's UserMetadata may not name; name it in Targets or -T");
+        }
     }
     if (options_.attempts != nullptr) {
         for (const auto& address : options_.attempts->failed) leave_out(address);

@@ -1,6 +1,7 @@
 #include "net/http_client.hpp"
 
 #include "net/slab.hpp"
+#include "ops/limits.hpp"
 #include "websocket/handshake.hpp"
 
 namespace hpb::net {
@@ -59,9 +60,11 @@ awaitable<Result<UpgradeOutcome>> upgrade(Stream stream, UpgradeRequest request,
                 failure = rest.error();
             }
         }
-        if (deadline.expired())
+        if (deadline.expired()) {
+            ops::reached(ops::Limit::late_answers);
             failure = Error(errc::timed_out,
                             request.host + " did not answer the WebSocket request in time");
+        }
     }
     if (failure) co_return *failure;
 
@@ -88,7 +91,10 @@ awaitable<Result<HttpResponse>> fetch(Stream stream, http::RequestHead request,
         const auto rest = co_await read_response(stream, parser, slab);
         if (!rest) failure = rest.error();
     }
-    if (deadline.expired()) failure = Error(errc::timed_out, "the relay did not answer in time");
+    if (deadline.expired()) {
+        ops::reached(ops::Limit::late_answers);
+        failure = Error(errc::timed_out, "the relay did not answer in time");
+    }
     if (failure) co_return *failure;
     HttpResponse response;
     response.head = parser.take_head();

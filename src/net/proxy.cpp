@@ -10,6 +10,7 @@
 #include "http/page_text.hpp"
 #include "net/dial.hpp"
 #include "net/slab.hpp"
+#include "ops/limits.hpp"
 
 namespace hpb::net {
 namespace {
@@ -191,6 +192,7 @@ awaitable<Result<void>> wait_for_login(const Proxy& proxy, Clock::time_point dea
             const std::lock_guard lock(logins.mutex);
             Login& login = logins.of(proxy);
             if (now < login.refused_until) {
+                ops::reached(ops::Limit::refused_logins);
                 const auto left =
                     std::chrono::ceil<std::chrono::seconds>(login.refused_until - now);
                 co_return Error(errc::not_permitted,

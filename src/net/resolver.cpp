@@ -16,6 +16,7 @@
 
 #include "net/descriptors.hpp"
 #include "net/signal.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::net {
@@ -108,6 +109,8 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
     void finish(Name& name, Result<Addresses> answer, Clock::time_point now);
     bool start_thread();
     NamePtr next();
+    [[nodiscard]] bool may_run(const Name& name, std::size_t slow) const;
+    [[nodiscard]] std::size_t slow_now() const;
     [[nodiscard]] Error lateness(const Name& name) const;
     static void work(const std::shared_ptr<State>& self);
 
@@ -156,6 +159,7 @@ void Resolver::State::ask(const NamePtr& name, For whom) {
                Clock::now());
         return;
     }
+    if (!may_run(*name, slow_now())) ops::reached(ops::Limit::queued_look_ups);
     changed.notify_one();
 }
 
@@ -174,6 +178,7 @@ bool Resolver::State::start_thread() {
         no_thread.clear();
     } catch (const std::system_error& error) {
         started = false;
+        ops::reached(ops::Limit::missing_threads);
         no_thread = error.code().message();
     }
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -187,20 +192,30 @@ bool Resolver::State::start_thread() {
     return started;
 }
 
+/// @param slow  slow_now().
+bool Resolver::State::may_run(const Name& name, std::size_t slow) const {
+    if (name.for_relay) return true;
+    const bool room = running.size() + kReservedLookUps < kMaxLookUps;
+    return room && (!name.slow || slow < kMaxSlowLookUps);
+}
+
+/// How many of the look-ups under way are of names whose last one was slow.
+std::size_t Resolver::State::slow_now() const {
+    return static_cast<std::size_t>(std::count_if(running.begin(), running.end(),
+                                                  [](const NamePtr& each) { return each->slow; }));
+}
+
 /// The next name to look up, or nullptr if there is none that may be now.
 Resolver::State::NamePtr Resolver::State::next() {
-    const auto slow = static_cast<std::size_t>(std::count_if(
-        running.begin(), running.end(), [](const NamePtr& each) { return each->slow; }));
-    const bool room = running.size() + kReservedLookUps < kMaxLookUps;
+    const std::size_t slow = slow_now();
     auto chosen = queue.end();
     for (auto each = queue.begin(); each != queue.end(); ++each) {
         if ((*each)->for_relay) {
             chosen = each;
             break;
         }
-        const bool may = room && (!(*each)->slow || slow < kMaxSlowLookUps);
         const bool better = chosen == queue.end() || ((*chosen)->slow && !(*each)->slow);
-        if (may && better) chosen = each;
+        if (better && may_run(**each, slow)) chosen = each;
     }
     if (chosen == queue.end()) return nullptr;
     NamePtr name = *chosen;
@@ -329,7 +344,11 @@ awaitable<Result<Resolver::Addresses>> Resolver::resolve(std::string name,
     const std::lock_guard lock(state->mutex);
     State::Name& entry = *place.name;
     if (place.wait->finished && (*entry.answer || entry.old.empty())) co_return *entry.answer;
-    if (has_old && !entry.old.empty()) co_return entry.old;
+    if (has_old && !entry.old.empty()) {
+        ops::reached(ops::Limit::old_answers);
+        co_return entry.old;
+    }
+    ops::reached(ops::Limit::unanswered_look_ups);
     co_return state->lateness(entry);
 }
 

@@ -5,6 +5,7 @@
 #include "net/frame_writer.hpp"
 #include "net/mask_keys.hpp"
 #include "net/slab.hpp"
+#include "ops/limits.hpp"
 
 namespace hpb::net {
 
@@ -149,6 +150,7 @@ awaitable<Result<std::optional<WebSocket::Message>>> WebSocket::receive_message(
         if (!*piece) co_return std::optional<Message>();
         const Piece& part = **piece;
         if (message->data.size() + part.payload.size() > limit) {
+            ops::reached(ops::Limit::large_messages);
             const Error error(websocket::errc::message_too_large);
             send_close(websocket::close_code_for(error), error.message());
             co_return error;
@@ -233,7 +235,9 @@ awaitable<void> WebSocket::close(std::uint16_t code, std::string_view reason,
     Deadline deadline(state->stream, limit);
     while (!state->close_received) {
         const auto piece = co_await receive();
-        if (!piece) co_return;
+        if (piece) continue;
+        if (deadline.expired()) ops::reached(ops::Limit::unanswered_closes);
+        co_return;
     }
     co_await state->writer.idle();
     co_await state->stream.close_gracefully(limit);

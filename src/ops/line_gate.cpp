@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "ops/limits.hpp"
+
 namespace hpb::ops {
 
 std::string more_since(std::uint64_t held_back) {
@@ -14,6 +16,7 @@ std::optional<std::string> LineGate::admit(std::string_view source, TimePoint no
     // A source beyond its own rate takes nothing from the others.
     if (!sources_.of(source).try_take(now) || !total_.try_take(now)) {
         ++held_back_;
+        reached(Limit::held_back_lines);
         return std::nullopt;
     }
     return more_since(std::exchange(held_back_, 0));

@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "ops/limits.hpp"
 #include "ops/log_format.hpp"
 #include "ops/rolling_file.hpp"
 
@@ -64,7 +65,10 @@ private:
         if (console_ && level >= console_level_) write_console(line);
         if (!file_ || level < file_level_) return;
         const auto outcome = file_->write(line, now);
-        if (outcome != RollingFile::Outcome::written) ++lost_;
+        if (outcome != RollingFile::Outcome::written) {
+            ++lost_;
+            reached(Limit::lost_lines);
+        }
         if (outcome == last_outcome_) return;
         last_outcome_ = outcome;  // one line for each change, not for each line lost
         if (outcome == RollingFile::Outcome::written) {
@@ -96,6 +100,7 @@ private:
         if (overruns == reported_overruns_) return;
         const std::size_t lost = overruns - reported_overruns_;
         reported_overruns_ = overruns;
+        reached(Limit::lost_lines, lost);
         write(Level::warn,
               format_line(
                   format_, now, Level::warn, "log",
@@ -180,6 +185,7 @@ void log_line(Level level, std::string_view component, std::string_view message)
 bool LogLimiter::admit(std::chrono::steady_clock::time_point now, std::uint64_t& suppressed) {
     if (now < next_) {
         ++held_back_;
+        reached(Limit::held_back_lines);
         return false;
     }
     suppressed = held_back_;

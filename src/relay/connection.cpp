@@ -9,6 +9,7 @@
 #include "net/source.hpp"
 #include "net/tls_failure.hpp"
 #include "net/websocket.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 #include "relay/control_channel.hpp"
 #include "relay/pending_sender.hpp"
@@ -89,7 +90,11 @@ net::awaitable<Result<void>> Connection::secure(HandshakeTable::Entry& entry) {
 }
 
 void Connection::tell_failed_handshake(const Error& error, bool evicted, bool late) {
-    if (evicted) ++context_.log->counters().evicted_handshakes;
+    if (evicted) {
+        ops::reached(ops::Limit::evicted_handshakes);
+    } else if (late) {
+        ops::reached(ops::Limit::late_handshakes);
+    }
     // Whoever connects and leaves without a word is a health check or a scan.
     if (!evicted && !late && error.code() == net::asio::error::eof) {
         ops::log_debug("relay", "{} left without a handshake", peer_text(peer_));
@@ -123,6 +128,7 @@ net::awaitable<bool> Connection::read_head() {
             const bool large = taken.error().code() == make_error_code(http::errc::head_too_large);
             const Refusal refusal{large ? 431u : 400u, large ? "The request's headers are too large"
                                                              : "The request is not valid HTTP"};
+            if (large) ops::reached(ops::Limit::large_heads);
             take_apart(parser.salvage());
             request_.kind = Kind::websocket;  // the form of what is most likely
             co_await refuse(refusal);
@@ -270,6 +276,7 @@ net::awaitable<void> Connection::serve_listener() {
         context_.public_address.base(request_.head, peer_), *grant, std::move(check_renewal),
         keep_alive, ListenerLog{context_.log, peer_});
     if (!context_.registry.add_listener(*entity, channel)) {
+        ops::reached(ops::Limit::refused_listeners);
         stream_ = std::move(channel->stream());
         const Refusal refusal{403, "MaximumListenersPerEndpoint: The endpoint has " +
                                        std::to_string(context_.options.max_listeners) +
@@ -375,6 +382,7 @@ net::awaitable<void> Connection::refuse_listener(Refusal refusal) {
     {
         const auto share = context_.delayed_refusals->child(source_, net::Share::kSourceFactor);
         const auto delayed = share->try_take();
+        if (!delayed) ops::reached(ops::Limit::undelayed_refusals);
         if (delayed) co_await net::sleep_for(context_.options.refusal_delay);
     }
     co_await refuse(std::move(refusal));
@@ -384,6 +392,7 @@ net::awaitable<void> Connection::respond(std::string response) {
     {
         const net::Deadline deadline(stream_, kResponseLimit);
         const auto sent = co_await stream_.write(as_bytes(response));
+        if (deadline.expired()) ops::reached(ops::Limit::unread_answers);
         if (!sent) co_return;
     }
     co_await stream_.close_gracefully(kLingerAfterRefusal);

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "hc/control_message.hpp"
 #include "hc/tracking_id.hpp"
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 #include "relay/pending_sender.hpp"
 #include "relay/refusal.hpp"
@@ -132,15 +133,17 @@ net::awaitable<void> ControlChannel::watch(std::shared_ptr<ControlChannel> self)
         (void)co_await self->ended_signal_.wait_until(std::min({next_ping, expiry, death}));
         if (self->ended_ || self->replaced_) co_return;
         if (unix_now() >= self->grant_.expiry + self->options_.token_grace.count()) {
+            ops::reached(ops::Limit::expired_listeners);
             self->socket_.send_close(kPolicyViolation, self->describe("The token is expired"));
             // A listener that does not answer the Close is cut.
             (void)co_await self->ended_signal_.wait_until(net::Clock::now() + kCloseLimit);
-            if (!self->ended_) self->socket_.interrupt();
+            self->cut();
             co_return;
         }
         if (heard == self->socket_.last_received() && net::Clock::now() >= death) {
             ops::log_warn("relay", "listener {} on {} answers no Ping", self->id_,
                           self->entity_->options.path);
+            ops::reached(ops::Limit::silent_listeners);
             self->socket_.interrupt();
             co_return;
         }
@@ -155,7 +158,8 @@ void ControlChannel::announce(std::string message, std::shared_ptr<PendingSender
     net::asio::post(socket_.executor(), [self = shared_from_this(), message = std::move(message),
                                          sender = std::move(sender)]() mutable {
         const bool full = self->queued_announcements_ >= kMaxQueuedAnnouncements;
-        if (self->ended_ || self->replaced_ || full) return PendingSender::listener_lost(sender);
+        if (full) ops::reached(ops::Limit::full_announcements);
+        if (full || self->ended_ || self->replaced_) return PendingSender::listener_lost(sender);
         ++self->queued_announcements_;
         net::spawn(self->socket_.executor(), send_announcement(self, std::move(message)));
     });
@@ -179,6 +183,7 @@ net::awaitable<void> ControlChannel::resolve_doubt(std::shared_ptr<ControlChanne
     if (!self->ended_ && !self->replaced_ && !heard()) {
         ops::log_debug("relay", "listener {} on {}: another one has its id, and this one is dead",
                        self->id_, self->entity_->options.path);
+        ops::reached(ops::Limit::dead_namesakes);
         self->socket_.interrupt();
         co_return;
     }
@@ -201,7 +206,13 @@ net::awaitable<void> ControlChannel::end_replaced(std::shared_ptr<ControlChannel
     const auto until = net::Clock::now() + kCloseLimit;
     while (!self->ended_ && net::Clock::now() < until)
         (void)co_await self->ended_signal_.wait_until(until);
-    if (!self->ended_) self->socket_.interrupt();
+    self->cut();
+}
+
+void ControlChannel::cut() {
+    if (ended_) return;
+    ops::reached(ops::Limit::unanswered_closes);
+    socket_.interrupt();
 }
 
 net::awaitable<void> ControlChannel::send_announcement(std::shared_ptr<ControlChannel> self,

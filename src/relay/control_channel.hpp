@@ -90,6 +90,8 @@ private:
     [[nodiscard]] net::awaitable<Result<void>> receive_all();
     void on_message(const std::string& text);
     void renew(const std::string& token);
+    /// Ends a channel that has not answered a Close in time.
+    void cut();
     [[nodiscard]] std::string describe(std::string_view sentence) const;
 
     net::WebSocket socket_;

@@ -17,15 +17,12 @@ namespace hpb::relay {
 /// (docs/configuration.md, "Counters"). Thread-safe.
 class RelayLog {
 public:
-    /// What SIGUSR1 asks for. All but `rendezvous` only grow.
+    /// What SIGUSR1 asks for, beside the limits (ops/limits.hpp). All but `rendezvous` only grow.
     struct Counters {
-        std::atomic<std::uint64_t> accepted{0};             ///< TCP connections
-        std::atomic<std::uint64_t> failed_handshakes{0};    ///< TLS or HTTP, also too late
-        std::atomic<std::uint64_t> evicted_handshakes{0};   ///< of these: MaxHandshakes
-        std::atomic<std::uint64_t> refused_connections{0};  ///< MaxConnections, or a share of it
-        std::atomic<std::uint64_t> refused_senders{0};      ///< MaxPendingSenders, or a share of it
-        std::atomic<std::uint64_t> refused_tokens{0};       ///< 401 and 403
-        std::atomic<std::uint64_t> other_refusals{0};       ///< any other status
+        std::atomic<std::uint64_t> accepted{0};           ///< TCP connections
+        std::atomic<std::uint64_t> failed_handshakes{0};  ///< TLS or HTTP, also too late
+        std::atomic<std::uint64_t> refused_tokens{0};     ///< 401 and 403
+        std::atomic<std::uint64_t> other_refusals{0};     ///< any other status
         std::atomic<std::uint64_t> rendezvous_total{0};  ///< senders that were joined to a listener
         std::atomic<std::uint64_t> rendezvous{0};        ///< now
     };

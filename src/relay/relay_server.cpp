@@ -7,6 +7,7 @@
 #include "net/dial.hpp"
 #include "net/listen_error.hpp"
 #include "net/source.hpp"
+#include "ops/limits.hpp"
 #include "relay/connection.hpp"
 #include "relay/control_channel.hpp"
 
@@ -97,6 +98,7 @@ net::awaitable<void> RelayServer::accept_loop(std::shared_ptr<net::tcp::acceptor
         }
         if (error == net::asio::error::operation_aborted) co_return;
         if (error == net::asio::error::connection_aborted) continue;
+        ops::reached(ops::Limit::failed_accepts);
         std::uint64_t suppressed = 0;
         if (full_log_.admit(net::Clock::now(), suppressed)) {
             ops::log_error("relay",
@@ -116,7 +118,7 @@ void RelayServer::admit(net::tcp::socket socket, const net::tcp::endpoint& peer,
     const auto share = context_.connections->child(source, net::Share::kSourceFactor);
     ConnectionTicket ticket = share->try_take();
     if (!ticket) {
-        ++context_.log->counters().refused_connections;
+        note_refused_connection(*context_.connections);
         if (const auto more = full_lines_.admit(source)) {
             ops::log_warn("relay",
                           "refused a connection from {}: it has {}, all have {}, MaxConnections is "
@@ -135,18 +137,18 @@ void RelayServer::log_counters() {
     const auto& counters = context_.log->counters();
     std::size_t handshakes = 0;
     for (const auto& table : handshakes_) handshakes += table->table.size();
-    ops::log_info("relay",
-                  "relay: connections={} handshakes={} listeners={} rendezvous={} "
-                  "waiting_senders={} accepted={} failed_handshakes={} refused_tokens={} "
-                  "other_refusals={} rendezvous_total={} evicted_handshakes={} "
-                  "refused_connections={} refused_senders={}",
-                  context_.connections->held(), handshakes,
-                  context_.registry.all_listeners().size(), counters.rendezvous.load(),
-                  context_.registry.pending_count(), counters.accepted.load(),
-                  counters.failed_handshakes.load(), counters.refused_tokens.load(),
-                  counters.other_refusals.load(), counters.rendezvous_total.load(),
-                  counters.evicted_handshakes.load(), counters.refused_connections.load(),
-                  counters.refused_senders.load());
+    ops::log_info(
+        "relay",
+        "relay: connections={} handshakes={} listeners={} rendezvous={} "
+        "waiting_senders={} accepted={} failed_handshakes={} refused_tokens={} "
+        "other_refusals={} rendezvous_total={} evicted_handshakes={} "
+        "refused_connections={} refused_senders={}",
+        context_.connections->held(), handshakes, context_.registry.all_listeners().size(),
+        counters.rendezvous.load(), context_.registry.pending_count(), counters.accepted.load(),
+        counters.failed_handshakes.load(), counters.refused_tokens.load(),
+        counters.other_refusals.load(), counters.rendezvous_total.load(),
+        ops::count(ops::Limit::evicted_handshakes), ops::count(ops::Limit::refused_connections),
+        ops::count(ops::Limit::refused_senders));
 }
 
 void RelayServer::shut_down() {

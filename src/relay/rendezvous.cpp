@@ -1,5 +1,6 @@
 #include "relay/rendezvous.hpp"
 
+#include "ops/limits.hpp"
 #include "ops/log.hpp"
 
 namespace hpb::relay {
@@ -165,6 +166,7 @@ void Rendezvous::check_liveness(Leg& leg) {
     const auto silence = net::Clock::now() - leg.last_received;
     const bool silent = leg.waiting_to_read && silence > options_.ping_interval * kMissedPings;
     if (silent && leg.stream.since_last_acknowledgement() > kAcknowledgementSilence) {
+        ops::reached(ops::Limit::silent_rendezvous);
         leg.stream.interrupt();
     } else if (!leg.closed) {
         send_control(leg, Opcode::ping, {});
@@ -196,6 +198,7 @@ net::awaitable<void> Rendezvous::watch(std::shared_ptr<Rendezvous> self) {
         if (self->done_) co_return;
         const auto now = net::Clock::now();
         if (self->first_close_ && now >= self->close_deadline()) {
+            ops::reached(ops::Limit::silent_half_closes);
             ops::log_info("relay",
                           "ended a half-closed connection: its open side was silent for {} s "
                           "(HalfCloseTimeoutSeconds)",

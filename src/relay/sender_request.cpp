@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "hc/control_message.hpp"
 #include "net/slab.hpp"
+#include "ops/limits.hpp"
 #include "relay/control_channel.hpp"
 #include "websocket/handshake.hpp"
 
@@ -20,8 +21,13 @@ constexpr std::size_t kMaxAffinityIds = 64;
 std::vector<std::string> id_list(std::string_view header) {
     std::vector<std::string> ids;
     for (const auto piece : split(header, ',')) {
-        if (const auto id = trim(piece); !id.empty() && ids.size() < kMaxAffinityIds)
-            ids.emplace_back(id);
+        const auto id = trim(piece);
+        if (id.empty()) continue;
+        if (ids.size() >= kMaxAffinityIds) {
+            ops::reached(ops::Limit::cut_affinity_lists);
+            break;
+        }
+        ids.emplace_back(id);
     }
     return ids;
 }
@@ -103,7 +109,7 @@ bool SenderRequest::take_places(const Entity& entity) {
         connection_.set_ticket(std::move(own));
         return true;
     }
-    ++connection_.context().log->counters().refused_connections;
+    note_refused_connection(*connection_.context().connections);
     return false;
 }
 
@@ -120,7 +126,7 @@ net::awaitable<SenderRequest::Settled> SenderRequest::find_listener(
         auto sender = std::make_shared<PendingSender>(executor);
         const auto key = registry.add_pending(sender, **listener, *entity, connection_.source());
         if (!key) {
-            ++connection_.context().log->counters().refused_senders;
+            ops::reached(ops::Limit::refused_senders);
             co_return Settled(Refusal{503, "Too many senders wait for a listener"});
         }
         auto announcement = make_announcement(**listener, *key);
@@ -145,7 +151,10 @@ net::awaitable<SenderRequest::Settled> SenderRequest::find_listener(
         if (const auto* rejection = std::get_if<RendezvousRejection>(&outcome)) {
             co_return Settled(Refusal{rejection->status, rejection->description, true});
         }
-        if (outcome.index() == 0) break;
+        if (outcome.index() == 0) {
+            ops::reached(ops::Limit::unaccepted_senders);
+            break;
+        }
         passed_over.push_back(std::move(*listener));
     }
     co_return Settled(Refusal{
@@ -203,11 +212,14 @@ Checked<std::string> SenderRequest::make_announcement(const ControlChannel& list
     message.remote_address = remote.address().to_string();
     message.remote_port = remote.port();
     if (size_of(message.connect_headers) > hc::kMaxConnectHeadersSize) {
+        ops::reached(ops::Limit::large_announcements);
         return Refusal{431, "The request's headers are too large to be passed on"};
     }
     auto text = hc::serialize(message);
-    if (!text)
+    if (!text) {
+        ops::reached(ops::Limit::large_announcements);
         return Refusal{431, "The request's address and headers are too large to be passed on"};
+    }
     return std::move(*text);
 }
 
@@ -230,11 +242,13 @@ net::awaitable<void> SenderRequest::join(RendezvousArrival arrival) {
         const net::Deadline listener_limit(listener, kAnswerLimit);
         const net::Deadline sender_limit(sender, kAnswerLimit);
         const auto told_listener = co_await listener.write(as_bytes(listener_answer));
+        if (listener_limit.expired()) ops::reached(ops::Limit::unread_answers);
         if (!told_listener) {
             const Refusal refusal{404, "The listener was lost while it accepted the connection"};
             co_return co_await connection_.refuse(refusal);
         }
         const auto told_sender = co_await sender.write(as_bytes(sender_answer));
+        if (sender_limit.expired()) ops::reached(ops::Limit::unread_answers);
         if (!told_sender) {
             listener.reset_on_close();
             co_return;

@@ -135,7 +135,9 @@ void Session::grant(Stream& stream) {
         stream.receive.grant(more);
         mark(stream, Stream::kAck);
     }
-    if (more < wanted && !stream.starved_hook.is_linked()) starved_.push_back(stream);
+    if (more >= wanted || stream.starved_hook.is_linked()) return;
+    starved_.push_back(stream);
+    ++stats_.memory_waits;
 }
 
 // The window follows the path. A stream whose window has just grown finds no credit waiting in
@@ -196,6 +198,7 @@ void Session::want_to_write(Stream& stream) {
     stream.wants_write = true;
     if (send_budget_.room(stream.send.held()) > 0 || stream.waiting_hook.is_linked()) return;
     waiting_.push_back(stream);
+    ++stats_.memory_waits;
 }
 
 void Session::tell_writable(Stream& stream) {

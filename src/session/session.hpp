@@ -37,6 +37,7 @@ struct Stats {
     std::uint64_t streams_refused = 0;
     std::uint64_t streams_reset = 0;   ///< also those that ended with their session
     std::uint64_t streams_unused = 0;  ///< the peer's that ended without having carried a byte
+    std::uint64_t memory_waits = 0;    ///< times that a stream had to wait for a budget
 };
 
 /// One end of a v2 session (docs/session-protocol.md). A pure state machine: performs no I/O, reads

@@ -3,6 +3,7 @@
     application -- hpb client -- [link `client`] -- hpb relay -- [link `service`] -- hpb service -- target
 """
 
+import collections
 import pathlib
 import re
 import signal
@@ -70,6 +71,19 @@ def counters(agent, seconds=10):
     agent.popen.send_signal(signal.SIGUSR1)
     wait_until(lambda: len(lines()) > before, seconds, f"{agent.name} tells its counters; {agent.errors[-1000:]}")
     return {name: int(value) for name, value in re.findall(r"([\w-]+)=(\d+)", lines()[-1])}
+
+
+def limits(process, seconds=10):
+    """What a process says of the limits that it has reached, and of all else that it counts before that.
+    @return a Counter by name."""
+    before = len(process.errors)
+
+    def said():
+        return re.search(r"^(.*?limits: [^\n]*)\n", process.errors[before:], re.S)
+
+    process.popen.send_signal(signal.SIGUSR1)
+    wait_until(said, seconds, f"{process.name} tells its limits; {process.errors[-1000:]}")
+    return collections.Counter({name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", said().group(1))})
 
 
 def peak_bytes(process):

@@ -20,7 +20,6 @@ protected:
         made->path = "simple";
         made->notes = std::make_shared<MappingNotes>("simple");
         made->places = std::make_shared<TargetPlaces>(net::Share::root(100));
-        made->metrics = std::make_shared<SessionMetrics>();
         add_target(*made, kKey, target.local_endpoint().port());
         {
             auto unused = listen();  // a port where nobody listens any more
