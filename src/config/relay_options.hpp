@@ -43,7 +43,7 @@ struct RelayOptions {
     std::vector<std::string> host_names;
     /// [scheme://]host[:port] for rendezvous addresses; "": the listener's own Host header.
     std::string public_address;
-    AllowList trusted_proxies;  ///< whose X-Forwarded-Proto counts
+    AllowList trusted_proxies;  ///< whose X-Forwarded-* headers count
     std::vector<AccessRule> access_rules;
     std::vector<HybridConnectionOptions> hybrid_connections;
 

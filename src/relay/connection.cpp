@@ -11,6 +11,7 @@
 #include "net/websocket.hpp"
 #include "ops/limits.hpp"
 #include "ops/log.hpp"
+#include "relay/client_address.hpp"
 #include "relay/control_channel.hpp"
 #include "relay/pending_sender.hpp"
 #include "relay/sender_request.hpp"
@@ -51,6 +52,8 @@ Connection::Connection(RelayContext& context, Handshakes& handshakes, net::Strea
       handshakes_(handshakes),
       stream_(std::move(stream)),
       ticket_(std::move(ticket)),
+      accepted_from_(peer),
+      through_proxy_(is_in(context.options.trusted_proxies, peer.address())),
       peer_(peer),
       source_(net::source_key(peer.address())) {}
 
@@ -62,7 +65,9 @@ net::awaitable<void> Connection::serve(std::shared_ptr<Connection> self) {
 
 /// TLS and the head within handshake_timeout. @return false if the connection is done.
 net::awaitable<bool> Connection::read_request() {
-    HandshakeTable::Entry entry(handshakes_.table, stream_, source_);
+    HandshakeTable::Entry entry(
+        handshakes_.table, stream_, source_,
+        through_proxy_ ? HandshakeTable::Peer::proxy : HandshakeTable::Peer::client);
     const net::Deadline deadline(stream_, context_.options.handshake_timeout);
     if (context_.tls) {
         const auto secured = co_await secure(entry);
@@ -145,6 +150,11 @@ net::awaitable<bool> Connection::read_head() {
 
 void Connection::take_apart(http::RequestHead head) {
     request_.head = std::move(head);
+    if (through_proxy_) {
+        peer_ =
+            client_address(request_.head.headers, accepted_from_, context_.options.trusted_proxies);
+        source_ = net::source_key(peer_.address());
+    }
     request_.target = hc::split_target(request_.head.target);
     request_.host = without_port(request_.head.headers.get("Host"));
     const auto path = hc::entity_path(request_.target.path);
@@ -159,7 +169,18 @@ void Connection::take_apart(http::RequestHead head) {
                                                          : Kind::http;
 }
 
+bool Connection::take_client_place() {
+    if (!through_proxy_) return true;
+    ticket_ = {};  // two at once would be one too many at the limit
+    ticket_ = context_.connections->child(source_, net::Share::kSourceFactor)->try_take();
+    if (!ticket_) note_refused_connection(*context_.connections);
+    return static_cast<bool>(ticket_);
+}
+
 net::awaitable<void> Connection::route() {
+    if (!take_client_place()) {
+        co_return co_await refuse({503, "Too many connections from this address"});
+    }
     if (const auto fault = http::find_ambiguity(request_.head); !fault.empty()) {
         co_return co_await refuse({400, std::string(fault)});
     }
@@ -273,8 +294,8 @@ net::awaitable<void> Connection::serve_listener() {
     auto channel = std::make_shared<ControlChannel>(
         std::move(socket), context_.registry, match->entity, context_.options, id,
         std::string(instance.substr(0, kMaxIdSize)),
-        context_.public_address.base(request_.head, peer_), *grant, std::move(check_renewal),
-        keep_alive, ListenerLog{context_.log, peer_});
+        context_.public_address.base(request_.head, accepted_from_), *grant,
+        std::move(check_renewal), keep_alive, ListenerLog{context_.log, peer_});
     if (!context_.registry.add_listener(*entity, channel)) {
         ops::reached(ops::Limit::refused_listeners);
         stream_ = std::move(channel->stream());

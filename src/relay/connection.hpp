@@ -57,9 +57,10 @@ public:
     [[nodiscard]] ConnectionTicket take_ticket() { return std::move(ticket_); }
     /// From here on it counts as somebody else's.
     void set_ticket(ConnectionTicket ticket) { ticket_ = std::move(ticket); }
+    /// The client: behind a proxy, from the request on, the one that it names (client_address()).
+    [[nodiscard]] const net::tcp::endpoint& peer() const { return peer_; }
     /// net::source_key() of the peer.
     [[nodiscard]] const std::string& source() const { return source_; }
-    [[nodiscard]] const net::tcp::endpoint& peer() const { return peer_; }
     /// Name of the rule of the token that check() saw last, for the log; "": no token.
     [[nodiscard]] const std::string& rule() const { return rule_; }
 
@@ -78,6 +79,8 @@ private:
     void tell_failed_handshake(const Error& error, bool evicted, bool late);
     [[nodiscard]] std::string asked_for() const;
     void take_apart(http::RequestHead head);
+    /// What a proxy was let in with becomes a part of its client's share. False beyond that.
+    [[nodiscard]] bool take_client_place();
     [[nodiscard]] net::awaitable<void> route();
     [[nodiscard]] net::awaitable<void> serve_websocket();
     [[nodiscard]] net::awaitable<void> serve_listener();
@@ -95,8 +98,10 @@ private:
     Handshakes& handshakes_;
     net::Stream stream_;
     ConnectionTicket ticket_;
-    const net::tcp::endpoint peer_;
-    const std::string source_;
+    const net::tcp::endpoint accepted_from_;
+    const bool through_proxy_;
+    net::tcp::endpoint peer_;
+    std::string source_;
     Request request_;
     std::string rule_;
 };

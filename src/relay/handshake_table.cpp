@@ -15,8 +15,14 @@ constexpr std::size_t kFlood = 200;
 HandshakeTable::HandshakeTable(std::size_t limit)
     : limit_(limit), random_(std::random_device{}()) {}
 
-HandshakeTable::Entry::Entry(HandshakeTable& table, net::Stream& stream, const std::string& source)
-    : table_(table), stream_(stream), source_(source), changed_(stream.executor()) {
+HandshakeTable::Entry::Entry(HandshakeTable& table, net::Stream& stream, const std::string& source,
+                             Peer peer)
+    : table_(table),
+      stream_(stream),
+      source_(source),
+      holder_(peer == Peer::client ? source
+                                   : source + "#" + std::to_string(table.next_of_proxy_++)),
+      changed_(stream.executor()) {
     table_.make_room();
     table_.add(*this);
 }
@@ -35,7 +41,7 @@ void HandshakeTable::Entry::on_secured() {
 
 void HandshakeTable::add(Entry& entry) {
     Stage& stage = stage_of(entry);
-    auto& entries = stage.sources[entry.source_];
+    auto& entries = stage.sources[entry.holder_];
     entry.place_ = entries.insert(entries.end(), &entry);
     ++stage.size;
     size_ = new_.size + secured_.size;
@@ -44,7 +50,7 @@ void HandshakeTable::add(Entry& entry) {
 
 void HandshakeTable::remove(Entry& entry) {
     Stage& stage = stage_of(entry);
-    const auto source = stage.sources.find(entry.source_);
+    const auto source = stage.sources.find(entry.holder_);
     source->second.erase(entry.place_);
     if (source->second.empty()) stage.sources.erase(source);
     --stage.size;

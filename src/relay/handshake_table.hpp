@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <random>
 #include <string>
@@ -15,7 +16,8 @@ namespace hpb::relay {
 /// The connections of one thread that have not sent a whole request yet, by source. When there are
 /// too many, the source that has most of them loses its oldest; of several such sources, any. A
 /// flood of half-open handshakes costs the flood, also where an honest one takes a second. Those
-/// that have finished TLS have half of the places to themselves.
+/// that have finished TLS have half of the places to themselves. Behind a proxy each connection is
+/// a source of its own, because there is nothing yet that says whose it is.
 class HandshakeTable {
 public:
     explicit HandshakeTable(std::size_t limit);
@@ -25,11 +27,14 @@ public:
     /// Callable from any thread.
     [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_relaxed); }
 
+    enum class Peer { client, proxy };
+
     /// A place in the table, as long as it lives. The stream must not move meanwhile.
     class Entry {
     public:
         /// @param source  net::source_key() of the peer.
-        Entry(HandshakeTable& table, net::Stream& stream, const std::string& source);
+        Entry(HandshakeTable& table, net::Stream& stream, const std::string& source,
+              Peer peer = Peer::client);
         ~Entry();
         Entry(const Entry&) = delete;
         Entry& operator=(const Entry&) = delete;
@@ -46,6 +51,7 @@ public:
         HandshakeTable& table_;
         net::Stream& stream_;
         const std::string source_;
+        const std::string holder_;  ///< who has the place: the source, or this connection alone
         net::Signal changed_;
         bool secured_ = false;
         bool listed_ = true;
@@ -69,6 +75,7 @@ private:
     Stage new_;
     Stage secured_;
     std::atomic<std::size_t> size_{0};
+    std::uint64_t next_of_proxy_ = 0;
     std::size_t most_ = 0;  ///< since it was empty after a flood
     std::minstd_rand random_;
 };

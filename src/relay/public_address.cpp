@@ -1,25 +1,14 @@
 #include "relay/public_address.hpp"
 
-#include <algorithm>
-
 #include "base/text.hpp"
 #include "hc/relay_uri.hpp"
 #include "ops/log.hpp"
+#include "relay/client_address.hpp"
 
 namespace hpb::relay {
 namespace {
 
 constexpr std::string_view kForwardedProto = "X-Forwarded-Proto";
-
-config::IpBytes bytes_of(const net::asio::ip::address& address) {
-    const auto v6 = address.is_v4()
-                        ? net::asio::ip::make_address_v6(net::asio::ip::v4_mapped, address.to_v4())
-                        : address.to_v6();
-    config::IpBytes bytes{};
-    const auto from = v6.to_bytes();
-    std::copy(from.begin(), from.end(), bytes.begin());
-    return bytes;
-}
 
 }  // namespace
 
@@ -47,7 +36,7 @@ bool PublicAddress::is_secure(const http::RequestHead& request,
     // Of several, the first is what the client spoke.
     const auto proto = trim(split(request.headers.get(kForwardedProto), ',').front());
     const bool says_secure = iequals(proto, "https") || iequals(proto, "wss");
-    if (options_.trusted_proxies.admits(bytes_of(peer.address()))) {
+    if (is_in(options_.trusted_proxies, peer.address())) {
         if (says_secure) return true;
         if (iequals(proto, "http") || iequals(proto, "ws")) return false;
     } else if (says_secure && !tls_ && !told_.exchange(true)) {

@@ -24,7 +24,8 @@ std::string with_rule(std::string_view rule) {
 }  // namespace
 
 std::string peer_text(const net::tcp::endpoint& peer) {
-    return net::host_port(plain(peer.address()).to_string(), peer.port());
+    const auto address = plain(peer.address()).to_string();
+    return peer.port() == 0 ? address : net::host_port(address, peer.port());
 }
 
 void RelayLog::handshake_failed(const net::tcp::endpoint& peer, std::string_view why) {

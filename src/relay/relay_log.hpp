@@ -68,6 +68,7 @@ private:
 };
 
 /// `192.0.2.1:50123`, `[2001:db8::1]:50123`; an IPv4-mapped address as the IPv4 address it is.
+/// Without a port (a proxy has named the client), the address alone.
 [[nodiscard]] std::string peer_text(const net::tcp::endpoint& peer);
 
 }  // namespace hpb::relay

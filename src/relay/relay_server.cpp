@@ -8,6 +8,7 @@
 #include "net/listen_error.hpp"
 #include "net/source.hpp"
 #include "ops/limits.hpp"
+#include "relay/client_address.hpp"
 #include "relay/connection.hpp"
 #include "relay/control_channel.hpp"
 
@@ -115,7 +116,10 @@ void RelayServer::admit(net::tcp::socket socket, const net::tcp::endpoint& peer,
                         std::size_t thread) {
     ++context_.log->counters().accepted;
     const std::string source = net::source_key(peer.address());
-    const auto share = context_.connections->child(source, net::Share::kSourceFactor);
+    // A proxy has many clients; whose this is will be known when its request is here.
+    const bool proxy = is_in(context_.options.trusted_proxies, peer.address());
+    const auto share = proxy ? context_.connections
+                             : context_.connections->child(source, net::Share::kSourceFactor);
     ConnectionTicket ticket = share->try_take();
     if (!ticket) {
         note_refused_connection(*context_.connections);

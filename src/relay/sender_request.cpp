@@ -208,9 +208,8 @@ Checked<std::string> SenderRequest::make_announcement(const ControlChannel& list
     const bool evaluated = entity && entity->entity->options.requires_client_authorization;
     message.connect_headers =
         headers_for_listener(request.head.headers, hides_authorization(request.token, evaluated));
-    const auto remote = connection_.stream().remote_endpoint();
-    message.remote_address = remote.address().to_string();
-    message.remote_port = remote.port();
+    message.remote_address = connection_.peer().address().to_string();
+    message.remote_port = connection_.peer().port();
     if (size_of(message.connect_headers) > hc::kMaxConnectHeadersSize) {
         ops::reached(ops::Limit::large_announcements);
         return Refusal{431, "The request's headers are too large to be passed on"};

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <span>
 
+#include "http/forwarded.hpp"
 #include "http/message.hpp"
 
 namespace {
@@ -47,6 +48,10 @@ void check_request(ByteSpan in, std::size_t piece) {
     require(whole.done() == parts.done());
     if (!whole.done()) return;
     const auto head = whole.take();
+    for (const auto& hops :
+         {http::x_forwarded_for(head.headers), http::forwarded_for(head.headers)})
+        for (const auto& hop : hops)
+            require(http::parse_forwarded_node(hop).host.size() <= hop.size());
     require(same(head.headers, parts.take().headers));
     const auto text = http::serialize(head);
     http::RequestParser again(text.size());

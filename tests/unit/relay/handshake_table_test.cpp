@@ -11,8 +11,9 @@ namespace {
 
 /// One handshake under way.
 struct Peer {
-    Peer(net::asio::io_context& context, HandshakeTable& table, const std::string& source)
-        : stream(net::tcp::socket(context)), entry(table, stream, source) {}
+    Peer(net::asio::io_context& context, HandshakeTable& table, const std::string& source,
+         HandshakeTable::Peer peer)
+        : stream(net::tcp::socket(context)), entry(table, stream, source, peer) {}
 
     net::Stream stream;
     HandshakeTable::Entry entry;
@@ -20,8 +21,8 @@ struct Peer {
 
 class HandshakeTableTest : public testing::Test {
 protected:
-    Peer& add(const std::string& source) {
-        return *peers_.emplace_back(std::make_unique<Peer>(context_, table_, source));
+    Peer& add(const std::string& source, HandshakeTable::Peer peer = HandshakeTable::Peer::client) {
+        return *peers_.emplace_back(std::make_unique<Peer>(context_, table_, source, peer));
     }
 
     net::asio::io_context context_;
@@ -70,6 +71,18 @@ TEST_F(HandshakeTableTest, WhoHasFinishedTlsHasPlacesOfItsOwn) {
     Peer& fresh = add("other");
     for (int i = 0; i < 1000; ++i) add("crowd").entry.on_secured();
     EXPECT_FALSE(fresh.entry.evicted());
+}
+
+// S2: a proxy has many clients, so having many connections is no fault of it.
+TEST_F(HandshakeTableTest, AProxyIsNotOneSource) {
+    std::vector<Peer*> behind;
+    for (int i = 0; i < 8; ++i) behind.push_back(&add("proxy", HandshakeTable::Peer::proxy));
+    for (int i = 0; i < 1000; ++i) add("flood");
+    for (const Peer* peer : behind) EXPECT_FALSE(peer->entry.evicted());
+    EXPECT_EQ(behind.front()->entry.source(), "proxy") << "which has its turns as one";
+    EXPECT_EQ(table_.size(), 10u);
+    peers_.clear();
+    EXPECT_EQ(table_.size(), 0u);
 }
 
 class HandshakeTurnsTest : public HandshakeTableTest {
