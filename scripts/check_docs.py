@@ -7,6 +7,8 @@
 * Keys: every configuration key that is named, in text, in an example's JSON or as an environment variable, is in
   src/config/known_keys.cpp; docs/configuration.md has every one of ours.
 * Counters: the tables of "Counters" in docs/configuration.md and the lines that SIGUSR1 asks for have the same names.
+* Limits: the table of "Limits" in docs/architecture.md has a row for each counter of src/ops/limits.hpp, each of
+  those is counted somewhere, and every constant that the table names, or that is called kMax… in src, is in both.
 * Exit codes: those of apps/hpb/cli.hpp, in docs/configuration.md, in the manual page and wherever one is named.
 * Environment variables HPB_*: named in a document where the program reads one, and read by something where named.
 
@@ -17,11 +19,24 @@ import pathlib
 import re
 import sys
 
+ARCHITECTURE = "docs/architecture.md"
 CONFIGURATION = "docs/configuration.md"
 MANUAL = "docs/man/hpb.1"
 SECTIONS = ("PortBridge", "Relay", "Serilog", "AgentMetrics")
 #: Read so that nobody is warned, and not carried over: no document has to explain them one by one.
 UNEXPLAINED = re.compile(r"AgentMetrics:|Serilog:(Using|Properties|Enrich|Filter|MinimumLevel:Override)")
+#: Constants called kMax… that are no limits of their own.
+NO_LIMITS = {
+    "a range of a key, told in docs/configuration.md or with the error":
+        {"kMaxInt32", "kMaxBusyPoll", "kMaxSeconds", "kMaxLinger", "kMaxMegabytes", "kMaxKilobytes", "kMaxIdle",
+         "kMaxWindow", "kMaxTimeoutDays", "kMaxKeepAliveSeconds"},
+    "a length in a line for people": {"kMaxSchemes", "kMaxTrackerSize", "kMaxDetailSize"},
+    "a part of a format, or of another limit": {"kMaxSentPayload", "kMaxName", "kMaxExact", "kMaxPayload"},
+    "a cache": {"kMaxFreeSlabs"},
+    "below kMaxBody": {"kMaxDocumentSize"},
+}
+#: What bounds a session is in docs/session-protocol.md; the others are formats of somebody else's.
+FOLDERS_WITHOUT_LIMITS = {"session", "websocket", "tls", "bench"}
 #: Flags of other programs that the documents name in a code span of their own.
 FOREIGN_FLAGS = {"--environment": "the .NET bridge", "--no-install": "npm", "--reverse": "rathole and the like"}
 SKIPPED_FOLDERS = {"build", "node_modules", ".git"}
@@ -306,6 +321,84 @@ def check_counters(root, documents):
         yield document.name, 1, f"the counter {name} is in no table"
 
 
+def section(document, heading):
+    """(number, line) of the text below a heading, up to the next one of its level."""
+    inside = False
+    for number, line in document.text:
+        if re.match(r"##? ", line):
+            inside = line == f"## {heading}"
+        elif inside:
+            yield number, line
+
+
+def limit_rows(document):
+    """(number, cells) of the table of limits, without its head and the rows that are headings of groups."""
+    for number, line in section(document, "Limits"):
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if cells and cells[0] != "limit" and not re.match(r"-|\*\*", cells[0]):
+            yield number, cells
+
+
+def constants_of_sources(root):
+    """{constant: file} of everything called k… that src defines."""
+    found = {}
+    for path in sorted((root / "src").rglob("*.[ch]pp")):
+        for name in re.findall(r"constexpr [\w:<> ]*?\b(k[A-Z]\w*)[\[\]]* ?[={]", path.read_text(encoding="utf-8")):
+            found.setdefault(name, str(path.relative_to(root)))
+    return found
+
+
+def uses_of_limits(root):
+    """{name} of every limit that something counts."""
+    found = set()
+    for path in (root / "src").rglob("*.[ch]pp"):
+        if path.name not in ("limits.hpp", "limits.cpp") or path.parent.name != "ops":
+            found.update(re.findall(r"\breached\((?:ops::)?Limit::(\w+)", path.read_text(encoding="utf-8")))
+    return found
+
+
+def check_limits(root, documents):
+    document = next((d for d in documents if d.name == ARCHITECTURE), None)
+    if document is None:
+        return
+    source = "src/ops/limits.hpp"
+    body = re.search(r"enum class Limit\b[^{]*\{(.*?)\n\};", (root / source).read_text(encoding="utf-8"), re.S)
+    names = set(re.findall(r"^ +([a-z_]+),", body.group(1), re.M)) if body else set()
+    if not names:
+        yield source, 1, "there are no limits"
+    table = set(re.findall(r'\{Limit::(\w+), "\1"', (root / "src/ops/limits.cpp").read_text(encoding="utf-8")))
+    for name in sorted(names - table):
+        yield source, 1, f"the limit {name} is told under another name"
+    for name in sorted(names - uses_of_limits(root)):
+        yield source, 1, f"nothing counts the limit {name}"
+
+    counters = names | counters_of_sources(root)
+    constants = constants_of_sources(root)
+    told, named = set(), set()
+    for number, cells in limit_rows(document):
+        if len(cells) != 5 or not cells[3]:
+            yield document.name, number, "a row of Limits has five cells, the fourth of them for the counter"
+            continue
+        for name in re.findall(r"`([^`]+)`", cells[3]):
+            told.add(name)
+            if name not in counters:
+                yield document.name, number, f"nothing counts the limit {name}"
+        for name in re.findall(r"\bk[A-Z]\w*", cells[2]):
+            named.add(name)
+            if name not in constants:
+                yield document.name, number, f"there is no constant {name}"
+    for name in sorted(names - told):
+        yield document.name, 1, f"the limit {name} is in no row of Limits"
+    excused = set().union(*NO_LIMITS.values())
+    for name, file in sorted(constants.items()):
+        if name.startswith("kMax") and len(name) > 4 and name not in named | excused \
+                and file.split("/")[1] not in FOLDERS_WITHOUT_LIMITS:
+            yield file, 1, f"the limit {name} is in no row of Limits in {ARCHITECTURE}"
+    configuration = next((d for d in documents if d.name == CONFIGURATION), None)
+    if configuration and not any("architecture.md#limits" in line for _, line in section(configuration, "Counters")):
+        yield CONFIGURATION, 1, "Counters does not lead to the table of limits"
+
+
 def check_exit_codes(root, documents):
     header = (root / "apps/hpb/cli.hpp").read_text(encoding="utf-8")
     codes = {0} | {int(code) for code in re.findall(r"kExit\w+\s*=\s*(\d+)", header)}
@@ -360,7 +453,8 @@ def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent).resolve()
     documents = documents_of(root)
     offences = []
-    for check in (check_links, check_flags, check_keys, check_counters, check_exit_codes, check_environment):
+    for check in (check_links, check_flags, check_keys, check_counters, check_limits, check_exit_codes,
+                  check_environment):
         offences += check(root, documents)
     for name, number, what in sorted(set(offences)):
         print(f"{name}:{number}: {what}")

@@ -21,6 +21,13 @@ constexpr std::size_t kShortId = 8;  // hex digits: enough to find a session in 
 /// event loop that is busy, less than a round trip between neighbours.
 constexpr std::chrono::microseconds kQuiet{40};
 
+/// One side has wanted more of the other than it was granted.
+bool is_beyond_limits(session::errc code) {
+    using session::errc;
+    return code == errc::flow_control || code == errc::stream_limit ||
+           code == errc::too_fragmented || code == errc::flood;
+}
+
 double seconds(net::Clock::duration time) {
     return std::chrono::duration<double>(time).count();
 }
@@ -268,8 +275,7 @@ void SessionDriver::ended(session::errc code) {
         ops::log_debug(settings_.component, "{}: session {} ended ({}) with {} connections",
                        settings_.name, short_id_, session::describe(code), connections);
     }
-    if (code == session::errc::flood || code == session::errc::too_fragmented)
-        ops::reached(ops::Limit::flooded_sessions);
+    if (is_beyond_limits(code)) ops::reached(ops::Limit::flooded_sessions);
     on_session_ended(code);
     for (const auto& [_, link] : links_) link->close();
 }

@@ -9,7 +9,7 @@ import sys
 import pytest
 from hpbtest.proc import REPOSITORY
 
-CONFIGURATION, MANUAL = "docs/configuration.md", "docs/man/hpb.1"
+ARCHITECTURE, CONFIGURATION, MANUAL = "docs/architecture.md", "docs/configuration.md", "docs/man/hpb.1"
 
 
 def check(root):
@@ -64,6 +64,23 @@ FAULTS = {
     "counter in a table": (CONFIGURATION, "| `resumes` |", "| `resumptions` |", "nothing logs the counter resumptions"),
     "counter that is new": ("src/agent/session_metrics.hpp", "resumes={}", "brand_new={}",
                             "the counter brand_new is in no table"),
+    "limit in the table": (ARCHITECTURE, "| `late_hellos` |", "| `late_greetings` |",
+                           r"docs/architecture.md:\d+: nothing counts the limit late_greetings"),
+    "limit that left the table": (ARCHITECTURE, "| `late_hellos` |", "| – |", "the limit late_hellos is in no row of Limits"),
+    "limit without a counter's cell": (ARCHITECTURE, "| `late_hellos` |", "|", "a row of Limits has five cells"),
+    "limit that is new": ("src/ops/limits.hpp", "    late_hellos,", "    late_hellos,\n    brand_new,",
+                          "the limit brand_new is in no row of Limits"),
+    "limit under another name": ("src/ops/limits.cpp", '"late_hellos"', '"late_greetings"',
+                                 "the limit late_hellos is told under another name"),
+    "limit that nobody counts": ("src/agent/session_host.cpp", "ops::reached(ops::Limit::late_hellos);", ";",
+                                 "nothing counts the limit late_hellos"),
+    "constant in the table of limits": (ARCHITECTURE, "`SessionHost::kHelloLimit`", "`SessionHost::kHelloTime`",
+                                        "there is no constant kHelloTime"),
+    "constant that is new": ("src/agent/bridge.hpp", "kMaxSessions = 256;",
+                             "kMaxSessions = 256;\n    static constexpr std::size_t kMaxBrandNew = 1;",
+                             "src/agent/bridge.hpp:1: the limit kMaxBrandNew is in no row of Limits"),
+    "counters without their limits": (CONFIGURATION, "[limits](architecture.md#limits)", "limits",
+                                      "Counters does not lead to the table of limits"),
     "exit code in text": ("README.md", None, "\nIt ends with exit code 7.\n", "hpb has no exit code 7"),
     "exit code that is new": ("apps/hpb/cli.hpp", "kExitUsage = 2;", "kExitUsage = 2;\ninline constexpr int kExitNew = 3;",
                               "the exit code 3 is not explained"),

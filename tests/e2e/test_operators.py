@@ -233,7 +233,7 @@ def test_the_first_example_needs_no_numbers(bench, relay, echo):
 
 
 def test_every_counter_is_explained(bench, echo):
-    """N3: what SIGUSR1 prints has a row in the section that the README names."""
+    """N3: what SIGUSR1 prints has a row in the section that the README names, or in the table of limits."""
     roles, _, _ = trio(bench, echo)
     text = (REPOSITORY / "docs/configuration.md").read_text()
     assert "configuration.md#counters" in (REPOSITORY / "README.md").read_text()
@@ -243,3 +243,4 @@ def test_every_counter_is_explained(bench, echo):
         process.popen.send_signal(signal.SIGUSR1)
         line = process.wait_error(COUNTERS[role] + r".*", 10)[0]
         assert set(re.findall(r"(\w+)=\d+", line)) <= explained
+        process.wait_error("limits: ", 10)
