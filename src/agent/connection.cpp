@@ -49,6 +49,10 @@ void Connection::hold(Place place) {
     if (!over_) place_ = std::move(place);
 }
 
+void Connection::keep(std::shared_ptr<const void> token) {
+    if (!over_ && !channel_end_) token_ = std::move(token);
+}
+
 bool Connection::all_taken() {
     return stream_ && !write_failed_ && queue_.empty() && !writing_ && all_sent(*stream_);
 }
@@ -100,6 +104,7 @@ void Connection::fail_writing() {
 void Connection::on_channel_end(ChannelEnd how) {
     if (over_ || channel_end_) return;
     channel_end_ = how;
+    token_.reset();
     if (stream_) deadline_.emplace(*stream_, kDeliverLimit);
     changed_.notify_all();
 }
@@ -107,6 +112,7 @@ void Connection::on_channel_end(ChannelEnd how) {
 void Connection::close() {
     if (std::exchange(over_, true)) return;
     place_ = {};
+    token_.reset();
     drop_queue();
     changed_.notify_all();
     if (!stream_) return;

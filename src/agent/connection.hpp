@@ -34,6 +34,8 @@ public:
 
     /// What it holds from now on until it ends.
     void hold(Place place);
+    /// The same, for whatever wants to know when the connection or its channel ends.
+    void keep(std::shared_ptr<const void> token);
     /// Begins with a connected socket. What deliver() was given before goes out first.
     void attach(net::Stream stream);
 
@@ -88,6 +90,7 @@ private:
     std::shared_ptr<Channel> channel_;
     v1::ConnectionId id_;
     Place place_;
+    std::shared_ptr<const void> token_;
     std::optional<net::Stream> stream_;
     std::optional<net::Deadline> deadline_;  // interrupts stream_, so it is declared after it
     net::Signal changed_;

@@ -131,46 +131,34 @@ void ServiceChannel::on_piece(const v1::FrameDecoder::Piece& piece) {
     if (const auto end = ended_.find(piece.id)) return on_piece_after_end(piece, *end);
     if (draining_) return on_dropped();
     // Else the rest of a frame whose connection ended in the middle of it.
-    if (piece.frame_start) open_connection(piece.id, piece.payload, {});
+    if (piece.frame_start) open_connection(piece.id, piece.payload, std::nullopt);
 }
 
 void ServiceChannel::on_piece_after_end(const v1::FrameDecoder::Piece& piece,
                                         const EndedIds::End& end) {
     if (is_tls_goodbye(piece)) return;
-    const bool doubtful =
-        doubt_at_ && end.at < *doubt_at_ + kDoubtPeriod && *doubt_at_ < end.at + kDoubtPeriod;
-    if (end.idle && piece.frame_start && !draining_ && !doubtful) {
-        ops::log_debug(kComponent, "{}: connection {} again: its target had ended it when idle",
-                       mapping_name_, piece.id.to_string().substr(0, 8));
-        return open_connection(piece.id, piece.payload, end.at + kReopenDelay);
-    }
-    if (mapping_->notes->first_time(MappingNotes::Limit::late_data)) {
-        ops::log_info(kComponent,
-                      "{}: an application goes on sending after its connection to {} has ended in "
-                      "the middle of something; v1 cannot carry the end, so the channel takes no "
-                      "more connections and ends soon (said once per mapping)",
-                      mapping_name_, mapping_->target.to_string());
-    }
-    drain();
-    on_dropped();
+    if (!end.idle || !piece.frame_start || !may_reopen(end.at, net::Clock::now()))
+        return on_late_data();
+    ops::log_debug(kComponent, "{}: connection {} again: its target had ended it when idle",
+                   mapping_name_, piece.id.to_string().substr(0, 8));
+    open_connection(piece.id, piece.payload, end.at);
 }
 
-void ServiceChannel::open_connection(const v1::ConnectionId& id, ByteSpan payload,
-                                     TimePoint not_before) {
+void ServiceChannel::open_connection(const v1::ConnectionId& id, ByteSpan payload, Before before) {
     linger_until_ = TimePoint::max();
     auto connection = std::make_shared<Connection>(shared_from_this(), id, Place());
     insert(connection);
     connection->deliver(payload);
     auto self = std::static_pointer_cast<ServiceChannel>(shared_from_this());
-    net::spawn(executor(), dial_target(std::move(self), std::move(connection), not_before));
+    net::spawn(executor(), dial_target(std::move(self), std::move(connection), before));
 }
 
 net::awaitable<void> ServiceChannel::dial_target(std::shared_ptr<ServiceChannel> self,
                                                  std::shared_ptr<Connection> connection,
-                                                 TimePoint not_before) {
+                                                 Before before) {
     // Whoever waits for a place costs memory that no data accounts for.
     self->on_queued(kWaitingCost);
-    const bool admitted = co_await self->wait_for_turn(connection, not_before);
+    const bool admitted = co_await self->wait_for_turn(connection, before);
     self->on_consumed(kWaitingCost);
     if (!admitted) co_return;
     const auto& target = self->mapping_->target;
@@ -185,27 +173,31 @@ net::awaitable<void> ServiceChannel::dial_target(std::shared_ptr<ServiceChannel>
     if (self->mapping_->notes->set_failing(false))
         ops::log_info(kComponent, "{}: target {} is reachable again", self->mapping_name_,
                       target.to_string());
-    if (not_before != TimePoint() && self->draining_) {
-        // What speaks against it has become known meanwhile.
-        self->on_refused(connection, Error(errc::closed, "the channel ends"));
-        co_return;
-    }
+    // What speaks against it may have become known meanwhile.
+    if (before && !self->may_reopen(*before, net::Clock::now()))
+        co_return self->drop_reopened(connection);
     ops::log_debug(kComponent, "{}: connection {} to {} begins", self->mapping_name_,
                    connection->short_id(), target.to_string());
+    connection->keep(self->mapping_->ends->alive(connection->begun()));
     connection->attach(std::move(*stream));
 }
 
 /// @return false: the connection is over, or was refused.
 net::awaitable<bool> ServiceChannel::wait_for_turn(std::shared_ptr<Connection> connection,
-                                                   TimePoint not_before) {
+                                                   Before before) {
     const auto now = net::Clock::now();
     const auto delay = places_->open_delay(now);
     if (delay > net::Clock::duration::zero()) ops::reached(ops::Limit::delayed_opens);
-    const auto due = std::max(not_before, now + delay);
+    auto due = now + delay;
+    if (before) due = std::max(due, *before + kReopenDelay);
     if (due > now) co_await net::sleep_for(due - now);
+    if (before && mapping_->ends->in_doubt(*before)) {
+        const auto decided = *before + kReopenDelayInDoubt;
+        if (decided > net::Clock::now()) co_await net::sleep_for(decided - net::Clock::now());
+    }
     if (connection->is_over()) co_return false;
-    if (not_before != TimePoint() && draining_) {
-        on_refused(connection, Error(errc::closed, "the channel ends"));
+    if (before && !may_reopen(*before, net::Clock::now())) {
+        drop_reopened(connection);
         co_return false;
     }
     auto ticket = co_await take_place();

@@ -8,18 +8,20 @@
 #include "agent/channel.hpp"
 #include "agent/ended_ids.hpp"
 #include "agent/mapping_notes.hpp"
+#include "agent/target_ends.hpp"
 #include "agent/target_places.hpp"
 #include "hc/target_map.hpp"
 
 namespace hpb::agent {
 
-/// What channels of one entity need to know. Immutable but for notes and places, which are
+/// What channels of one entity need to know. Immutable but for notes, ends and places, which are
 /// thread-safe; shared by all threads.
 struct ServedEntity {
     struct Mapping {
         hc::TargetAddress target;
         std::shared_ptr<MappingNotes> notes;
         bool named_here = true;  ///< in the configuration, not by UserMetadata alone
+        std::shared_ptr<TargetEnds> ends = std::make_shared<TargetEnds>();
     };
     std::string path;
     std::map<std::int32_t, Mapping> mappings;
@@ -50,8 +52,10 @@ public:
     /// Data that comes so soon after a target's end is only passed on to a new connection when by
     /// then no other connection has ended in a way that speaks against it.
     static constexpr std::chrono::milliseconds kReopenDelay{100};
-    /// Around the end of a connection that was waiting for an answer, others' ends do not count as
-    /// those of idle connections for this long: the target may be going down.
+    /// The same where the target may be going down: by then its other connections have ended too.
+    static constexpr std::chrono::milliseconds kReopenDelayInDoubt{500};
+    /// Around the end of a connection that was waiting for an answer, ends of the channel's others
+    /// do not count as those of idle connections for this long: the target may be going down.
     static constexpr std::chrono::milliseconds kDoubtPeriod{200};
     /// What a connection without a place counts of the channel's kMaxQueued.
     static constexpr std::size_t kWaitingCost = 4096;
@@ -103,12 +107,14 @@ private:
     // Connections.
     void on_piece(const v1::FrameDecoder::Piece& piece);
     void on_piece_after_end(const v1::FrameDecoder::Piece& piece, const EndedIds::End& end);
-    void open_connection(const v1::ConnectionId& id, ByteSpan payload, TimePoint not_before);
+    /// When the id's connection to the target ended before; none: it is new.
+    using Before = std::optional<TimePoint>;
+    void open_connection(const v1::ConnectionId& id, ByteSpan payload, Before before);
     static net::awaitable<void> dial_target(std::shared_ptr<ServiceChannel> self,
-                                            std::shared_ptr<Connection> connection,
-                                            TimePoint not_before);
+                                            std::shared_ptr<Connection> connection, Before before);
     [[nodiscard]] net::awaitable<bool> wait_for_turn(std::shared_ptr<Connection> connection,
-                                                     TimePoint not_before);
+                                                     Before before);
+    [[nodiscard]] bool may_reopen(TimePoint ended, TimePoint now) const;
     [[nodiscard]] net::awaitable<net::Share::Ticket> take_place();
     [[nodiscard]] net::awaitable<bool> room_made();
     void hold_place(const std::shared_ptr<Connection>& connection, net::Share::Ticket ticket);
@@ -118,6 +124,9 @@ private:
     /// The id is over: if it was the only one, the peer is told.
     void retire_id(const v1::ConnectionId& id, EndedIds::End end);
     void forget_connection(const v1::ConnectionId& id);
+    /// Data came for an id whose connection to the target is over, and is not passed on.
+    void on_late_data();
+    void drop_reopened(const std::shared_ptr<Connection>& connection);
     void drain();
     void on_dropped();
     [[nodiscard]] TimePoint note_silence(TimePoint now);

@@ -67,6 +67,7 @@ net::awaitable<void> ServiceChannel::on_local_end(std::shared_ptr<Connection> co
         end == LocalEnd::eof && connection->all_taken() && !decoder_.in_frame_of(connection->id());
     // unanswered(): the target has spoken last.
     const bool idle = whole && connection->unanswered();
+    mapping_->ends->note_end(now, idle, connection->last_activity());
     connection->close();
     if (find(connection->id()) != connection) co_return;
     any_reset_ = any_reset_ || end == LocalEnd::reset;
@@ -74,6 +75,33 @@ net::awaitable<void> ServiceChannel::on_local_end(std::shared_ptr<Connection> co
     retire_id(connection->id(), {.idle = idle, .at = now});
     if (!whole && options_.reopen != Reopen::always) drain();
     co_return;
+}
+
+/// While the target may be going down, those are let through that wait for what becomes of it.
+bool ServiceChannel::may_reopen(TimePoint ended, TimePoint now) const {
+    const bool near_a_cut =
+        doubt_at_ && ended < *doubt_at_ + kDoubtPeriod && *doubt_at_ < ended + kDoubtPeriod;
+    const bool decided = now >= ended + kReopenDelayInDoubt;
+    return !draining_ && !near_a_cut && !(decided && mapping_->ends->went_down(ended));
+}
+
+void ServiceChannel::on_late_data() {
+    if (mapping_->notes->first_time(MappingNotes::Limit::late_data)) {
+        ops::log_info(kComponent,
+                      "{}: an application goes on sending after its connection to {} has ended in "
+                      "the middle of something; v1 cannot carry the end, so the channel takes no "
+                      "more connections and ends soon (said once per mapping)",
+                      mapping_name_, mapping_->target.to_string());
+    }
+    drain();
+    on_dropped();
+}
+
+void ServiceChannel::drop_reopened(const std::shared_ptr<Connection>& connection) {
+    connection->close();
+    if (!open() || find(connection->id()) != connection) return;
+    retire_id(connection->id(), {.idle = false, .at = net::Clock::now()});
+    on_late_data();
 }
 
 void ServiceChannel::drain() {
