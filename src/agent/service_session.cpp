@@ -1,5 +1,6 @@
 #include "agent/service_session.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/source_address.hpp"
@@ -84,21 +85,40 @@ void ServiceSession::on_stream_opened(StreamId stream, const session::OpenInfo& 
     const auto wait = context_->dial_debts->wait(source_, net::Clock::now());
     if (wait > net::Clock::duration::zero()) {
         ops::reached(ops::Limit::delayed_dials);
-        net::spawn(executor(),
-                   dial_later(std::static_pointer_cast<ServiceSession>(shared_from_this()), stream,
-                              open, wait));
-        return;
+        return dial_later({net::Clock::now() + wait, stream, open});
     }
     begin_dial(stream, open, found->second);
 }
 
-net::awaitable<void> ServiceSession::dial_later(std::shared_ptr<ServiceSession> self,
-                                                StreamId stream, session::OpenInfo open,
-                                                net::Clock::duration wait) {
-    co_await net::sleep_for(wait);
-    if (!self->is_wanted(stream)) co_return;
-    self->begin_dial(stream, open, self->entity_->mappings.at(open.key));
-    self->pump();
+// One timer for all: whoever opens and resets without end would have tens of thousands. Streams
+// that have ended meanwhile are forgotten from time to time, so that no more are kept than twice
+// those that live.
+void ServiceSession::dial_later(const DelayedDial& dial) {
+    if (delayed_.size() >= forget_at_) {
+        std::erase_if(delayed_, [this](const auto& one) { return !is_wanted(one.stream); });
+        forget_at_ = std::max(kForgetAt, 2 * delayed_.size());
+    }
+    delayed_.push_back(dial);
+    if (std::exchange(dials_delayed_, true)) return;
+    net::spawn(executor(),
+               dial_delayed(std::static_pointer_cast<ServiceSession>(shared_from_this())));
+}
+
+net::awaitable<void> ServiceSession::dial_delayed(std::shared_ptr<ServiceSession> self) {
+    while (!self->delayed_.empty() && !self->is_over()) {
+        const auto wait = self->delayed_.front().due - net::Clock::now();
+        if (wait > net::Clock::duration::zero()) {
+            co_await net::sleep_for(wait);
+            continue;  // it may have been forgotten meanwhile
+        }
+        const DelayedDial dial = self->delayed_.front();
+        self->delayed_.pop_front();
+        if (!self->is_wanted(dial.stream)) continue;
+        self->begin_dial(dial.stream, dial.open, self->entity_->mappings.at(dial.open.key));
+        self->pump();
+    }
+    self->dials_delayed_ = false;
+    self->delayed_.clear();
 }
 
 bool ServiceSession::is_wanted(StreamId stream) {

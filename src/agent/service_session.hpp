@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 
@@ -41,9 +43,16 @@ private:
     void on_session_ended(session::errc code) override;
     void on_over() override;
 
-    static net::awaitable<void> dial_later(std::shared_ptr<ServiceSession> self,
-                                           session::StreamId stream, session::OpenInfo open,
-                                           net::Clock::duration wait);
+    /// A stream whose dial waits for its turn (DialDebts).
+    struct DelayedDial {
+        net::Clock::time_point due;
+        session::StreamId stream;
+        session::OpenInfo open;
+    };
+    static constexpr std::size_t kForgetAt = 64;
+
+    void dial_later(const DelayedDial& dial);
+    static net::awaitable<void> dial_delayed(std::shared_ptr<ServiceSession> self);
     [[nodiscard]] bool is_wanted(session::StreamId stream);
     void begin_dial(session::StreamId stream, const session::OpenInfo& open,
                     const ServedEntity::Mapping& mapping);
@@ -60,6 +69,9 @@ private:
     std::string source_;
     std::uint64_t charged_ = 0;  // of the session's unused streams
     std::function<void(const session::SessionId&)> on_over_;
+    std::deque<DelayedDial> delayed_;  // the first is due first
+    std::size_t forget_at_ = kForgetAt;
+    bool dials_delayed_ = false;
 };
 
 /// How REFUSED tells why a target was not reached.
