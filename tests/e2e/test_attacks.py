@@ -1,4 +1,4 @@
-"""One stranger at full rate, and what everybody else notices: nothing. Attackers come from 127.0.0.2.
+"""One stranger at full rate, and what everybody else notices: nothing. Attackers come from 127.0.0.2 and the next ones.
 
 HPB_ATTACK_SECONDS=30 is the long form."""
 
@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import json
 import os
+import time
 
 import pytest
 from hpbtest import apps, attackers, pingpong, relayclient, ws
-from hpbtest.bridge import Bridge
+from hpbtest.bridge import Bridge, counters
 from hpbtest.faults import Faults
 from hpbtest.product import ROOT_KEY
 from hpbtest.proc import Process, binary
@@ -22,15 +23,17 @@ CONNECTIONS = sized(100, 20)
 KEY = 5011
 #: Of an established ping-pong meanwhile, its 99th percentile: in builds whose times mean something.
 MOST = 0.020
+#: Of memory, by each process, ten seconds after.
+KEPT = 24 << 20
 MEASURES = not SLOW and "release" in str(binary())
 
 
 class Scene:
     """Two hybrid connections with an echo target behind each, and a ping-pong that has been there for some time."""
 
-    def __init__(self, bench, target, **how):
+    def __init__(self, bench, target, *, tls=True, **how):
         self.bench = bench
-        self.relay = bench.relay()
+        self.relay = bench.relay() if tls else bench.relay_without_tls()
         address = ("127.0.0.1", target.address[1])
         self.attacked = Bridge(bench, {KEY: address}, relay=self.relay, **how)
         self.other = Bridge(bench, {KEY: address}, relay=self.relay, entity="other", **how)
@@ -50,42 +53,59 @@ class Scene:
     def attack(self, name, rate, seconds=SECONDS):
         return self.start(attackers.__file__, name, self.relay.host, self.relay.port, STRANGER, rate, seconds)
 
-    def attack_with_key(self, name, rate, seconds=SECONDS):
-        return self.start(attackers.__file__, name, self.relay.host, self.relay.port, STRANGER, rate, seconds,
-                          self.relay.ca, ROOT_KEY)
+    def attack_with_key(self, name, rate, seconds=SECONDS, source=STRANGER):
+        return self.start(attackers.__file__, name, self.relay.host, self.relay.port, source, rate, seconds,
+                          self.relay.ca or "", ROOT_KEY)
+
+    @property
+    def processes(self):
+        """The relay and the agents of both hybrid connections, by what they are."""
+        return {"relay": self.relay.process, "service": self.attacked.service, "client": self.attacked.client,
+                "other service": self.other.service, "other client": self.other.client}
 
     def held(self):
-        return {process.name + str(process.pid): process.descriptors() for process in self.bench.processes
-                if process.running() and "faults" not in process.name}
+        return {name: process.descriptors() for name, process in self.processes.items()}
+
+    def memory(self):
+        return {name: process.resident_bytes() for name, process in self.processes.items()}
 
 
-def settle(scene, before, memory):
-    """Descriptors are back within ten seconds; of memory, all but what an allocator keeps of a thousand handshakes."""
-    def back():
-        return all(scene.held()[name] <= count + 2 for name, count in before.items() if name in scene.held())
+def settle(scene, descriptors, memory):
+    """Descriptors are back within ten seconds; so is memory, all but what an allocator keeps of a thousand handshakes.
+    @return MiB by which each process has grown."""
+    def more(now, before):
+        return {name: now[name] - before[name] for name in before}
 
-    wait_until(back, 10, f"descriptors are back: {before} before, {scene.held()} now")
-    grown = scene.relay.process.resident_bytes() - memory
+    wait_until(lambda: max(more(scene.held(), descriptors).values()) <= 2, 10, f"descriptors are back: {descriptors} "
+               f"before, {scene.held()} now")
     if MEASURES:
-        wait_until(lambda: scene.relay.process.resident_bytes() - memory < 24 << 20, 10, f"memory is back: +{grown >> 20} MiB")
+        wait_until(lambda: max(more(scene.memory(), memory).values()) < KEPT, 10,
+                   f"memory is back: {more(scene.memory(), memory)}")
+    return {name: round(grown / (1 << 20), 1) for name, grown in more(scene.memory(), memory).items()}
 
 
 @contextlib.contextmanager
-def unharmed(scene):
-    """Everything that everybody else does while the attack of the body runs."""
-    before, memory = scene.held(), scene.relay.process.resident_bytes()
+def unharmed(scene, record, attack):
+    """Everything that everybody else does while the attack of the body runs. What is measured is told to `record` and
+    printed (pytest -rP or -s)."""
+    descriptors, memory = scene.held(), scene.memory()
     pings = [scene.start(pingpong.__file__, "ping", *bridge.address, SECONDS) for bridge in scene.bridges]
     yield
     for bridge in scene.bridges:
         for number in range(CONNECTIONS):
             assert apps.exchange(bridge.address, b"%d" % number) == b"%d" % number
-    for ping in pings:
+    for ping, whose in zip(pings, ("attacked", "other")):
         assert ping.wait_exit(SECONDS + 30) == 0, ping.errors
         times = json.loads(ping.lines[-1])
-        print(times)
+        tell(record, f"{attack}: p99 of the {whose} hybrid connection", f"{times['p99'] * 1000:.1f} ms")
         if MEASURES:
             assert times["p99"] < MOST, times
-    settle(scene, before, memory)
+    tell(record, f"{attack}: MiB more than before", settle(scene, descriptors, memory))
+
+
+def tell(record, what, figure):
+    record(what, figure)
+    print(f"{what}: {figure}")
 
 
 async def distant_handshakes(scene, entity, count):
@@ -102,12 +122,12 @@ async def distant_handshakes(scene, entity, count):
 
 
 @pytest.mark.parametrize("name, rate", [("connect", 1000), ("connect", 2500), ("hello", 2500)])
-def test_handshakes_of_a_stranger_cost_the_stranger(bench, name, rate):
+def test_handshakes_of_a_stranger_cost_the_stranger(bench, record_property, name, rate):
     """S2 and S5: bare connections and ClientHellos of one address; established connections, new ones and a handshake
     over half a second of round trip go on as if nothing was."""
     with apps.echo_target() as target:
         scene = Scene(bench, target)
-        with unharmed(scene):
+        with unharmed(scene, record_property, f"{'S5' if name == 'hello' else 'S2'} {name} {rate}/s"):
             attack = scene.attack(name, sized(rate, rate / 4))
             asyncio.run(distant_handshakes(scene, "other", 5))
             asyncio.run(distant_handshakes(scene, "simple", 5))
@@ -115,14 +135,14 @@ def test_handshakes_of_a_stranger_cost_the_stranger(bench, name, rate):
             print(attack.lines[-1])
 
 
-@pytest.mark.parametrize("name, most_dialled", [("resets", 8000), ("lonely", 0), ("lost", 0)])
-def test_a_session_of_a_stranger_costs_the_stranger(bench, name, most_dialled):
+@pytest.mark.parametrize("fault, name, most_dialled", [("S3", "resets", 8000), ("S4", "lonely", 0), ("S11", "lost", 0)])
+def test_a_session_of_a_stranger_costs_the_stranger(bench, record_property, fault, name, most_dialled):
     """S3, S4 and S11: streams that are reset at once, sessions that are left alone, and channels that are lost without
     end, by somebody with a key."""
     with apps.echo_target() as target:
         scene = Scene(bench, target)
         before = target.accepted
-        with unharmed(scene):
+        with unharmed(scene, record_property, f"{fault} {name}"):
             attack = scene.attack_with_key(name, 10_000)
             assert attack.wait_exit(SECONDS + 20) == 0, attack.errors
             print(attack.lines[-1], "dialled", target.accepted - before)
@@ -133,14 +153,22 @@ def test_a_session_of_a_stranger_costs_the_stranger(bench, name, most_dialled):
             assert len(process.errors.splitlines()) < 150, process.errors[-3000:]
 
 
-def test_many_lonely_sessions_keep_nobody_out(bench):
+@pytest.mark.parametrize("sessions, strangers", [(20, 1), (None, 4)], ids=["20", "the default of 1024"])
+def test_many_lonely_sessions_keep_nobody_out(bench, record_property, sessions, strangers):
     """S4 and S13: a table full of sessions that were begun and left alone; a new client gets in, and the log says so in a
-    few lines."""
+    few lines. One address alone does not fill it."""
     with apps.echo_target() as target:
-        scene = Scene(bench, target, service={"MaxSessions": 20})
-        attack = scene.attack_with_key("lonely", 1000)
-        assert attack.wait_exit(SECONDS + 20) == 0, attack.errors
-        assert int(attack.lines[-1].split()[1]) > 20, attack.lines[-1]
+        scene = Scene(bench, target, tls=False, service={"MaxSessions": sessions} if sessions else {})
+        attacks = [scene.attack_with_key("lonely", 1000, source=f"127.0.0.{2 + n}") for n in range(strangers)]
+        made = 0
+        for attack in attacks:
+            assert attack.wait_exit(SECONDS + 20) == 0, attack.errors
+            made += int(attack.lines[-1].split()[1])
+        held = counters(scene.attacked.service)["sessions"]
+        tell(record_property, f"S4 lonely sessions begun, and held of {sessions or 1024}", (made, held))
+        assert made > (sessions or sized(1000, 100)) and held > (sessions or sized(1024, 100)) * 3 / 4
+        before = time.monotonic()
         client, (address,) = bench.client(scene.attacked.legs["client"], [f"127.0.0.1:0/{KEY}:simple"])
         assert apps.exchange(address, b"new") == b"new"
+        tell(record_property, "S4 a new client is served after", f"{time.monotonic() - before:.2f} s")
         assert len(scene.attacked.service.errors.splitlines()) < 60

@@ -4,6 +4,7 @@
     attackers.py resets  HOST PORT SOURCE RATE SECONDS CA KEY   OPEN and RESET in a session, and new sessions as they end
     attackers.py lonely  HOST PORT SOURCE RATE SECONDS CA KEY   sessions that are begun and left alone
     attackers.py lost    HOST PORT SOURCE RATE SECONDS CA KEY   CHANNEL_LOST without end
+CA is "" for a relay without TLS, which a Python in a hurry prefers.
 `ready NAME` tells that it has begun; at the end it prints how many it has made."""
 
 import asyncio
@@ -21,6 +22,8 @@ from hpbtest import relayclient, sas, v2  # noqa: E402
 _KEY = 5011
 #: Connections that an attacker holds; beyond that the oldest goes.
 _HELD = 3000
+#: Sessions that are being begun.
+_AT_ONCE = 20
 
 
 def connection(host, port, source):
@@ -114,16 +117,25 @@ async def until_its_end(channel, kind, rate, seconds):
 
 async def in_sessions(name, relay, source, rate, seconds):
     print(f"ready {name}", flush=True)
-    begin, made, refused = time.monotonic(), 0, 0
-    while (left := begin + seconds - time.monotonic()) > 0:
-        try:
-            session, channel = v2.Session(), await v2.Channel.dial(relay, source=source)
-            await channel.begin(session, 1)
-            made += 1 if name == "lonely" else await until_its_end(channel, name, rate, left)
-            channel.vanish()
-        except (v2.Refused, OSError, AssertionError, relayclient.ws.HandshakeError, relayclient.ws.ConnectionLost):
-            refused += 1
-            await asyncio.sleep(0.01)
+    end, made, refused = time.monotonic() + seconds, 0, 0
+
+    async def one_after_the_other():
+        nonlocal made, refused
+        while (left := end - time.monotonic()) > 0:
+            try:
+                session, channel = v2.Session(), await v2.Channel.dial(relay, source=source)
+                await channel.begin(session, 1)
+                made += 1 if name == "lonely" else await until_its_end(channel, name, rate, left)
+                channel.vanish()
+            except (v2.Refused, OSError, AssertionError, relayclient.ws.HandshakeError, relayclient.ws.ConnectionLost):
+                refused += 1
+                await asyncio.sleep(0.01)
+
+    tasks = [asyncio.create_task(one_after_the_other()) for _ in range(_AT_ONCE if name == "lonely" else 1)]
+    _, late = await asyncio.wait(tasks, timeout=seconds + 1)
+    for task in late:  # a dial that nobody answers any more
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     print(f"made {made} refused {refused}", flush=True)
 
 

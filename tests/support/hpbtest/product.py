@@ -75,6 +75,13 @@ class Bench:
         section.update(more)
         return {"Relay": section}
 
+    def relay_without_tls(self):
+        options = self.relay_options(Insecure=True)
+        del options["Relay"]["Tls"]
+        relay = self.relay(options=options)
+        relay.ca = None
+        return relay
+
     def relay(self, *, options=None, namespace=None, name="relay"):
         """Starts hpb relay. @return RelayProcess, ready."""
         path = self.write_json(f"{name}.json", options or self.relay_options())
@@ -82,8 +89,10 @@ class Bench:
         return RelayProcess(self, process, path)
 
     def endpoint_options(self, relay):
-        return ["--relay", f"sb://{relay.host}:{relay.port}/", "--ca", self.certificates.ca,
-                "--rule", "root", "--rule-key-file", self.key_file]
+        """How an agent finds it. A relay whose `ca` is None speaks no TLS."""
+        tls = getattr(relay, "ca", True) is not None
+        return ["--relay", f"{'sb' if tls else 'http'}://{relay.host}:{relay.port}/",
+                *(["--ca", self.certificates.ca] if tls else []), "--rule", "root", "--rule-key-file", self.key_file]
 
     # -- agents
 
