@@ -20,7 +20,7 @@ boost::system::error_code make_error_code(errc e) {
                 case errc::unexpected_record:
                     return "TLS: the peer sent a message that may not come here";
                 case errc::flood:
-                    return "TLS: the peer sends records with nothing in them";
+                    return "TLS: the peer sends empty records or KeyUpdates without end";
                 case errc::cipher_failed:
                     return "TLS: the cipher failed";
             }

@@ -32,14 +32,14 @@ inline constexpr std::uint64_t kMaxRecordsPerKey = std::uint64_t{1} << 23;
 inline constexpr unsigned kMaxEmptyRecords = 32;
 /// Each of the peer's KeyUpdates has to be earned by so many records, but for the first ones: new
 /// keys cost more than a byte of content behind each.
-inline constexpr std::uint64_t kRecordsPerKeyUpdate = 8;
-inline constexpr std::uint64_t kFreeKeyUpdates = 256;
+inline constexpr std::uint64_t kRecordsPerKeyUpdate = 32;
+inline constexpr std::uint64_t kFreeKeyUpdates = 32;
 
 enum class errc {
     bad_record = 1,     ///< a header that no peer of ours sends: not TLS 1.3, or too long
     bad_record_mac,     ///< it was changed on the way, or is out of order
     unexpected_record,  ///< of a type, or with a message, that may not come here
-    flood,              ///< more than kMaxEmptyRecords
+    flood,              ///< more than kMaxEmptyRecords, or KeyUpdates that were not earned
     cipher_failed,      ///< memory is short
 };
 [[nodiscard]] boost::system::error_code make_error_code(errc e);

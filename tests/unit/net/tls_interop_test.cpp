@@ -50,8 +50,8 @@ private:
         for (int reads = 0;; ++reads) {
             const int n = SSL_read(ssl_.get(), buffer.data(), buffer.size());
             if (n <= 0) break;
-            if (updates_keys && reads % 8 == 3) {
-                SSL_key_update(ssl_.get(), reads % 16 == 3 ? SSL_KEY_UPDATE_REQUESTED
+            if (updates_keys && reads % 40 == 3) {
+                SSL_key_update(ssl_.get(), reads % 80 == 3 ? SSL_KEY_UPDATE_REQUESTED
                                                            : SSL_KEY_UPDATE_NOT_REQUESTED);
             }
             if (SSL_write(ssl_.get(), buffer.data(), n) != n) break;

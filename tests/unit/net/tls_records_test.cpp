@@ -97,6 +97,47 @@ TEST_F(TlsRecordsTest, KeyUpdatesWithoutEndAreRefused) {
     EXPECT_EQ(n.error().code(), make_error_code(tls::errc::flood));
 }
 
+// S11: a byte of content behind each does not pay for new keys.
+TEST_F(TlsRecordsTest, S11KeyUpdatesHaveToBeEarnedByRecords) {
+    std::uint64_t sent = 0;
+    std::uint64_t updates = 0;
+    std::size_t answers = 0;
+    Result<std::size_t> n = std::size_t{0};
+    while (sent < 10'000) {
+        send(ContentType::handshake, kAsking);
+        sealer.update();
+        ++updates;
+        send(ContentType::application_data, as_bytes("x"));
+        sent += 2;
+        do n = read();
+        while (n && *n > 0);
+        if (n.error().code() != net::asio::error::would_block) break;
+        answers += answered();
+    }
+    EXPECT_EQ(n.error().code(), make_error_code(tls::errc::flood)) << n.error().message();
+    EXPECT_NE(n.error().message().find("KeyUpdate"), std::string::npos) << n.error().message();
+    EXPECT_LE(updates, 32 + sent / 32 + 1);
+    EXPECT_LE(answers, updates * (tls::kKeyUpdate.size() + tls::kRecordOverhead));
+    EXPECT_EQ(read().error().code(), make_error_code(tls::errc::flood)) << "it stays";
+}
+
+// S11: what an honest peer may want to be careful about.
+TEST_F(TlsRecordsTest, S11AKeyUpdateInFortyRecordsIsFine) {
+    for (int round = 0; round < 300; ++round) {
+        for (int i = 0; i < 39; ++i) send(ContentType::application_data, as_bytes("x"));
+        send(ContentType::handshake, kAsking);
+        sealer.update();
+        std::size_t got = 0;
+        while (got < 39) {
+            const auto n = read();
+            if (!n && n.error().code() == net::asio::error::would_block) continue;
+            ASSERT_TRUE(n) << n.error().message() << " in round " << round;
+            got += *n;
+        }
+        (void)answered();
+    }
+}
+
 TEST_F(TlsRecordsTest, APeersAlertIsNamedAndNotAnswered) {
     send(ContentType::alert, std::array{std::byte{2}, std::byte{42}});
     const auto n = read();
