@@ -96,6 +96,16 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
         Clock::time_point old_until;
         std::vector<std::shared_ptr<Wait>> waiting;
 
+        /// The answer that there is, for somebody who asks.
+        [[nodiscard]] const Result<Addresses>& settled() const {
+            if (!*answer && unanswered) ops::reached(ops::Limit::unanswered_look_ups);
+            return *answer;
+        }
+        /// The last good answer, where there is no new one.
+        [[nodiscard]] const Addresses& old_for_want() const {
+            ops::reached(ops::Limit::old_answers);
+            return old;
+        }
         [[nodiscard]] bool is_silent(Clock::time_point now) const {
             return unanswered || (running && now - began >= kSilent);
         }
@@ -331,11 +341,11 @@ awaitable<Result<Resolver::Addresses>> Resolver::resolve(std::string name,
         State::Name& entry = *place.name;
         if (!entry.answer || began >= entry.fresh_until) state->ask(place.name, whom);
         if (entry.answer && began < entry.fresh_until && (*entry.answer || entry.old.empty()))
-            co_return *entry.answer;
+            co_return entry.settled();
         has_old = !entry.old.empty() && began < entry.old_until;
         if (has_old) deadline = std::min(deadline, began + kOldAnswerAfter);
         if (entry.is_silent(began)) deadline = std::min(deadline, began + kGlance);
-        if (has_old && entry.answer && began < entry.fresh_until) co_return entry.old;
+        if (has_old && entry.answer && began < entry.fresh_until) co_return entry.old_for_want();
         place.wait = std::make_shared<Wait>(executor);
         entry.waiting.push_back(place.wait);
     }
@@ -343,11 +353,8 @@ awaitable<Result<Resolver::Addresses>> Resolver::resolve(std::string name,
         (void)co_await place.wait->done.wait_until(deadline);
     const std::lock_guard lock(state->mutex);
     State::Name& entry = *place.name;
-    if (place.wait->finished && (*entry.answer || entry.old.empty())) co_return *entry.answer;
-    if (has_old && !entry.old.empty()) {
-        ops::reached(ops::Limit::old_answers);
-        co_return entry.old;
-    }
+    if (place.wait->finished && (*entry.answer || entry.old.empty())) co_return entry.settled();
+    if (has_old && !entry.old.empty()) co_return entry.old_for_want();
     ops::reached(ops::Limit::unanswered_look_ups);
     co_return state->lateness(entry);
 }

@@ -33,6 +33,7 @@ enum class Limit : unsigned {
     // Of whatever speaks to a network, or writes a log.
     large_messages,
     unanswered_closes,
+    undelivered_ends,
     descriptor_shortages,
     failed_accepts,
     missing_threads,
@@ -55,7 +56,6 @@ enum class Limit : unsigned {
     silent_relays,
     idle_connections,
     vanished_peers,
-    undelivered_ends,
     paused_channels,
 
     // A client agent's.

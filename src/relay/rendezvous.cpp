@@ -156,6 +156,7 @@ void Rendezvous::fail(Leg& culprit, Leg& other, const Error& error) {
 net::awaitable<void> Rendezvous::finish(Leg& leg) {
     net::Deadline deadline(leg.stream, kGracefulClose);
     co_await leg.writer.idle();
+    if (deadline.expired()) ops::reached(ops::Limit::undelivered_ends);
     co_await leg.stream.close_gracefully(kGracefulClose);
 }
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from hpbtest import relayclient, ws
+from hpbtest.bridge import limits
 from hpbtest.relayclient import within
 from hpbtest.waiting import asynctest, stays, until
 
@@ -47,6 +48,7 @@ async def test_the_long_limit_resets_both_and_says_so_once(bench):
     await until(lambda: "HalfCloseTimeoutSeconds" in relay.process.errors, 5, "a line")
     lines = [line for line in relay.process.errors.splitlines() if "HalfCloseTimeoutSeconds" in line]
     assert len(lines) == 1 and " INFO " in lines[0]
+    assert limits(relay.process)["silent_half_closes"] == 1
     await listener.close()
 
 

@@ -11,7 +11,7 @@ import time
 import pytest
 import v1_peer
 from hpbtest import apps, relayclient
-from hpbtest.bridge import counters, peak_bytes
+from hpbtest.bridge import counters, limits, peak_bytes
 from hpbtest.original import ClientAgent
 from hpbtest.waiting import asynctest, deadline, sized, stays, until
 
@@ -293,6 +293,7 @@ async def test_a_preamble_that_is_not_finished_is_given_ten_seconds(bench, relay
     await asyncio.gather(turned_away(relay, b"\x00\x00\x93", 15), turned_away(relay, b"\x01\x00\x00\xffshort", 15))
     assert "has not finished its preamble within 10 s" in service.errors
     assert counters(service)["strangers"] == 2
+    assert limits(service)["late_preambles"] == 2
 
 
 @asynctest()

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hpbtest import product, relayclient, sas, ws
+from hpbtest.bridge import limits
 from hpbtest.relayclient import TRACKING, refused, within
 from hpbtest.waiting import asynctest, deadline, sized, stays, until
 
@@ -343,6 +344,7 @@ async def test_a_listener_with_a_keep_alive_is_pinged_twice_in_it_and_cut_after_
     began = time.monotonic()
     await until(lambda: listener.closed is not None, 5, "the end of a silent listener")
     assert isinstance(listener.closed, ws.ConnectionLost) and time.monotonic() - began > 1.4
+    assert limits(relay.process)["silent_listeners"] == 1
     await refused(relayclient.send(relay), 404, "There are no listeners")
 
 
@@ -375,6 +377,7 @@ async def test_a_listener_that_does_not_read_is_passed_over_at_once(relay):
         waiting += batch
         await stays(lambda: True, 0.05, "a moment for them")
     assert refusals and set(refusals) == {503}, f"{len(waiting)} senders, {refusals}"
+    assert limits(relay.process)["full_announcements"] >= len(refusals)
     other = await within(relayclient.Listener.open(relay))
     for _ in range(10):  # half of them are announced to the deaf one first
         sender, _, _ = await within(relayclient.pair(relay, other), 3)
@@ -430,6 +433,7 @@ async def test_a_token_that_cannot_be_renewed_closes_with_1008_and_data_connecti
     sender, accepted, _ = await within(relayclient.pair(relay, listener))
     await until(lambda: listener.closed is not None, 15, "the control channel's end after expiry and grace")
     assert isinstance(listener.closed, ws.Message) and listener.closed.code == 1008, listener.closed
+    assert limits(relay.process)["expired_listeners"] == 1
     await sender.send(b"still")
     assert (await within(accepted.receive())).payload == b"still"
 

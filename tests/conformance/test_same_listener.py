@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 from hpbtest import product, relayclient, ws
+from hpbtest.bridge import limits
 from hpbtest.relayclient import refused, within
 from hpbtest.waiting import asynctest, stays, until
 
@@ -132,6 +133,7 @@ async def test_a_namesake_that_is_dead_is_cut_and_its_senders_go_to_the_new_one(
     await within(new.rendezvous(request))
     (await within(dialling)).abort()
     another = await within(opened(relay, str(uuid.uuid4())))  # there is room again
+    assert limits(relay.process)["dead_namesakes"] == 1
     for listener in (new, another):
         await listener.close()
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from hpbtest import apps, attackers, pingpong, relayclient, ws
-from hpbtest.bridge import Bridge, counters
+from hpbtest.bridge import Bridge, counters, limits
 from hpbtest.faults import Faults
 from hpbtest.product import ROOT_KEY
 from hpbtest.proc import Process, binary
@@ -135,8 +135,9 @@ def test_handshakes_of_a_stranger_cost_the_stranger(bench, record_property, name
             print(attack.lines[-1])
 
 
-@pytest.mark.parametrize("fault, name, most_dialled", [("S3", "resets", 8000), ("S4", "lonely", 0), ("S11", "lost", 0)])
-def test_a_session_of_a_stranger_costs_the_stranger(bench, record_property, fault, name, most_dialled):
+@pytest.mark.parametrize("fault, name, most_dialled, counter", [
+    ("S3", "resets", 8000, "delayed_dials"), ("S4", "lonely", 0, None), ("S11", "lost", 0, "flooded_sessions")])
+def test_a_session_of_a_stranger_costs_the_stranger(bench, record_property, fault, name, most_dialled, counter):
     """S3, S4 and S11: streams that are reset at once, sessions that are left alone, and channels that are lost without
     end, by somebody with a key."""
     with apps.echo_target() as target:
@@ -146,6 +147,8 @@ def test_a_session_of_a_stranger_costs_the_stranger(bench, record_property, faul
             attack = scene.attack_with_key(name, 10_000)
             assert attack.wait_exit(SECONDS + 20) == 0, attack.errors
             print(attack.lines[-1], "dialled", target.accepted - before)
+        if counter:
+            assert limits(scene.attacked.service)[counter] > 0
         if most_dialled:
             assert target.accepted - before < most_dialled
         # One line for many: a stranger does not fill the log.
@@ -170,5 +173,7 @@ def test_many_lonely_sessions_keep_nobody_out(bench, record_property, sessions, 
         before = time.monotonic()
         client, (address,) = bench.client(scene.attacked.legs["client"], [f"127.0.0.1:0/{KEY}:simple"])
         assert apps.exchange(address, b"new") == b"new"
+        if made > (sessions or 1024):
+            assert limits(scene.attacked.service)["shed_sessions"] > 0
         tell(record_property, "S4 a new client is served after", f"{time.monotonic() - before:.2f} s")
         assert len(scene.attacked.service.errors.splitlines()) < 60

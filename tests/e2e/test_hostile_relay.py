@@ -2,6 +2,7 @@
 
 import pytest
 from hpbtest import apps, relayclient
+from hpbtest.bridge import limits
 from hpbtest.waiting import asynctest
 
 KEY = 5011
@@ -23,6 +24,7 @@ async def test_a_relay_sends_its_listener_to_itself_only(bench):
         service.wait_error(r"the relay sent the address of another host, victim\.test, which is not dialled.*"
                            r"RendezvousHosts", 10)
         assert victim.accepted == 0
+        assert limits(service)["forbidden_addresses"] == 1
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["by the relay", "here"])
@@ -40,3 +42,4 @@ def test_user_metadata_names_no_link_local_target(bench, named):
         service.wait_error(r"simple/80: UserMetadata names the link-local or metadata address 169\.254\.169\.254:80", 10)
         service.wait_error(r"simple/81: target 127\.0\.0\.1:9", 10)
         assert "simple/80: target" not in service.errors
+        assert limits(service)["forbidden_addresses"] == 1

@@ -3,13 +3,15 @@ made small, reached, and seen in the lines that SIGUSR1 asks for (docs/architect
 
 import asyncio
 import contextlib
+import select
 import signal
 import socket
+import threading
 
 import pytest
 from hpbtest import apps, relayclient, v2, ws
 from hpbtest.bridge import flags, limits
-from hpbtest.waiting import deadline, wait_until
+from hpbtest.waiting import deadline, until, wait_until
 
 KEY = 5011
 
@@ -157,3 +159,50 @@ def test_sessions_of_a_service_agent(bench):
         asyncio.run(run())
         now = limits(service)
         assert (now["shed_sessions"], now["refused_sessions"]) == (1, 1), now
+
+
+def test_a_message_that_is_too_large(relay):
+    """A listener's, on its control channel."""
+    async def run():
+        listener = await relayclient.Listener.open(relay)
+        await listener.control.send("x" * ((1 << 20) + 1))
+        await until(lambda: listener.closed is not None, 10, "the end of the control channel")
+
+    asyncio.run(run())
+    assert limits(relay.process)["large_messages"] == 1
+
+
+def test_connections_and_sessions_without_traffic(bench):
+    with apps.echo_target() as target:
+        client = agents(bench, target, client={"ConnectionIdleSeconds": 1, "SessionIdleSeconds": 1})
+        with socket.create_connection(client[-1]) as connection:
+            assert apps.exchange(None, b"and no more", sock=connection) == b"and no more"
+            seen(client[2], "idle_connections")
+        seen(client[2], "idle_sessions")
+
+
+def send_until_full(address):
+    connection = socket.create_connection(address)
+    connection.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while select.select([], [connection], [], 0.5)[1]:
+            connection.send(bytes(1 << 16))
+    return connection
+
+
+@pytest.mark.parametrize("settings, name", [
+    ({"Protocol": "v1"}, "paused_channels"),
+    ({"StreamWindowKilobytes": 32768, "MemoryBudgetMegabytes": 16}, "memory_waits")], ids=["v1", "v2"])
+def test_memory_for_a_target_that_does_not_read(bench, settings, name):
+    go_on = threading.Event()
+
+    def stalled(sock):
+        go_on.wait(deadline(30))
+        while sock.recv(1 << 20):
+            pass
+
+    with apps.TcpTarget(stalled) as target:
+        _, service, _, address = agents(bench, target, service=settings)
+        with send_until_full(address):
+            seen(service, name)
+            go_on.set()

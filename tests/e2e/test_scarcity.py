@@ -12,6 +12,7 @@ import time
 
 import pytest
 from hpbtest import apps, dns
+from hpbtest.bridge import limits
 from hpbtest.waiting import SLOW, deadline, wait_until
 
 
@@ -69,6 +70,7 @@ def test_a_name_that_dns_does_not_answer_for_harms_no_other(names, bench):
                  "resolved" in line]
         assert any("slow.test" in line for line in lines), service.errors
         assert not any("fast.test" in line for line in lines), service.errors
+        assert limits(service)["unanswered_look_ups"] >= 7
         names.silent.clear()
         wait_until(lambda: apps.answers(slow), 10, "it heals")
         kept.stop()
@@ -127,6 +129,7 @@ def test_an_address_that_does_not_do_its_part_gives_way_to_the_next(names, bench
         assert apps.exchange(None, b"kept", 10, kept) == b"kept"
         tries = unfit.taken
         assert tries > 0
+        assert limits(service)["bad_addresses"] + limits(client)["bad_addresses"] > 0
         relay.process.kill()
         relay.restart()
         assert apps.exchange(None, b"kept", 20, kept) == b"kept"
@@ -162,6 +165,7 @@ def test_descriptors_are_kept_for_the_way_to_the_relay(bench, relay):
         more = [socket.create_connection(address, timeout=deadline(5)) for _ in range(40)]
         (line,) = re.findall(r".*new connections wait.*", client.errors)
         assert "128" in line and "ERROR" in line
+        assert limits(client)["descriptor_shortages"] > 0
         relay.process.kill()
         relay.restart()
         for sock in held:
@@ -180,6 +184,7 @@ def test_a_relay_at_its_limit_of_descriptors_goes_on(bench):
     (host, port), = process.wait_ready()
     crowd = [socket.create_connection((host, port), timeout=deadline(5)) for _ in range(120)]
     process.wait_error(r"ERROR.*new connections wait", 10)
+    assert limits(process)["descriptor_shortages"] > 0
     for sock in crowd:
         sock.close()
     wait_until(lambda: process.descriptors() < 60, 15, "the crowd is gone")

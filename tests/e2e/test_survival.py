@@ -14,7 +14,7 @@ import time
 
 import pytest
 from hpbtest import apps, faults
-from hpbtest.bridge import Bridge, counters, peak_bytes
+from hpbtest.bridge import Bridge, counters, limits, peak_bytes
 from hpbtest.transfer import Transfer
 from hpbtest.waiting import SLOW, deadline, sized, wait_until
 
@@ -154,6 +154,7 @@ def test_bytes_flow_again_within_three_keep_alives_of_silence(bench, leg, keep_a
                 taken = resumption(bridge, sock, router.silence, 60)
                 print(f"after silence of leg {leg}: {taken:.2f} s")
                 assert taken <= deadline(3 * (keep_alive or 5)), bridge.said()
+                assert limits(bridge.client)["silent_channels"] + limits(bridge.service)["silent_channels"] > 0
             assert target.accepted == 1
 
 
@@ -226,6 +227,7 @@ def test_a_killed_service_agent_resets_old_connections_and_serves_new_ones(bench
         print(f"new connections {served:.2f} s after the start, old ones reset {time.monotonic() - killed:.2f} s "
               "after the kill")
         assert served <= deadline(5)
+        assert limits(bridge.client)["gone_service_agents"] == 1
         for sock in old:
             sock.close()
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from hpbtest import netns
+from hpbtest.bridge import limits
 from hpbtest.proc import Process
 from hpbtest.waiting import deadline
 
@@ -69,6 +70,7 @@ def test_a_target_that_vanishes_resets_its_application(bench, relay, networks, p
             raise ConnectionResetError
         assert 3 < time.monotonic() - began < deadline(12)
         service.wait_error(r"WARN.*acknowledged nothing for 4 s", 5)
+        assert limits(service)["vanished_peers"] == 1
         with pytest.raises(BlockingIOError):
             socks[1].recv(1)
         for sock in socks:
