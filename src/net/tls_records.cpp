@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "ops/limits.hpp"
 
 namespace hpb::net {
 namespace {
@@ -159,6 +160,8 @@ Result<std::size_t> TlsRecords::read_records(int descriptor, MutableByteSpan int
         drained_ = size < wanted;
         const auto opened = open_all({buffer.data(), size}, into);
         if (!opened) {
+            if (opened.error().code() == make_error_code(tls::errc::flood))
+                ops::reached(ops::Limit::flooded_connections);
             // Not in answer to the peer's own alert.
             if (opened.error().code() != asio::error::connection_aborted) {
                 send_alert(descriptor, kFatal, tls::alert_for(opened.error()));

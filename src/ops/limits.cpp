@@ -38,6 +38,7 @@ constexpr Entry kEntries[] = {
     {Limit::dead_namesakes, "dead_namesakes"},
     {Limit::silent_half_closes, "silent_half_closes"},
     {Limit::expired_listeners, "expired_listeners"},
+    {Limit::flooded_connections, "flooded_connections"},
     {Limit::large_messages, "large_messages"},
     {Limit::unanswered_closes, "unanswered_closes"},
     {Limit::undelivered_ends, "undelivered_ends"},

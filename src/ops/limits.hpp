@@ -31,6 +31,7 @@ enum class Limit : unsigned {
     expired_listeners,
 
     // Of whatever speaks to a network, or writes a log.
+    flooded_connections,
     large_messages,
     unanswered_closes,
     undelivered_ends,
