@@ -262,15 +262,9 @@ void Listener::on_accept(hc::AcceptMessage accept) {
     const auto choice = choose_protocol(accept, context_->options.session.protocol);
     if (!choice) return turn_away(std::move(accept), kNotAcceptable, choice.error().message());
     // More than this is no burst of senders; the relay lets them go when their time is up.
-    if (!rendezvous_rate_.try_take(net::Clock::now())) {
-        ops::reached(ops::Limit::ignored_rendezvous);
-        if (const auto more = rendezvous_lines_.admit(""))
-            ops::log_warn(kComponent, "{}: the relay asks for more than {} rendezvous a second{}",
-                          options_.path, kRendezvousPerSecond, *more);
-        return;
-    }
-    const auto sender =
-        channels_->child(net::source_key(accept.remote_address), net::Share::kSourceFactor);
+    const auto source = net::source_key(accept.remote_address);
+    if (!may_ask(source)) return;
+    const auto sender = channels_->child(source, net::Share::kSourceFactor);
     auto ticket = sender->try_take();
     if (!ticket) {
         ops::reached(ops::Limit::refused_channels);
@@ -286,6 +280,18 @@ void Listener::on_accept(hc::AcceptMessage accept) {
     net::spawn(context_->pool.next().get_executor(),
                accept_rendezvous(context_, entity_, std::move(accept), choice->subprotocol,
                                  std::move(ticket)));
+}
+
+bool Listener::may_ask(const std::string& source) {
+    const auto now = net::Clock::now();
+    const bool source_may = rendezvous_of_.of(source).try_take(now);
+    if (source_may && rendezvous_rate_.try_take(now)) return true;
+    ops::reached(ops::Limit::ignored_rendezvous);
+    if (const auto more = rendezvous_lines_.admit(source))
+        ops::log_warn(kComponent, "{}: the relay asks for more than {} rendezvous a second{}{}",
+                      options_.path, source_may ? kRendezvousPerSecond : kSourceRendezvousPerSecond,
+                      source_may ? "" : " for senders at " + source, *more);
+    return false;
 }
 
 void Listener::turn_away(hc::AcceptMessage accept, int status, std::string why) {

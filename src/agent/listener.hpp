@@ -22,6 +22,10 @@ public:
     /// Rendezvous that a relay may ask for, whoever the senders are.
     static constexpr double kRendezvousPerSecond = 500;
     static constexpr double kRendezvousAtOnce = 2000;
+    /// Of them, for each source of senders.
+    static constexpr double kSourceRendezvousPerSecond = kRendezvousPerSecond / 2;
+    static constexpr double kSourceRendezvousAtOnce = kRendezvousAtOnce / 2;
+    static constexpr std::size_t kRendezvousSources = 1024;
 
     /// Each is called at most once, on the listener's thread.
     struct Events {
@@ -55,6 +59,7 @@ private:
                                        Quota::Ticket pending);
     void on_message(const std::shared_ptr<Control>& control, const std::string& text);
     void on_accept(hc::AcceptMessage accept);
+    [[nodiscard]] bool may_ask(const std::string& source);
     void turn_away(hc::AcceptMessage accept, int status, std::string why);
     void on_request(const std::shared_ptr<Control>& control, const hc::RequestMessage& request);
     void on_connected();
@@ -76,6 +81,8 @@ private:
     std::shared_ptr<net::Share> channels_;
     std::shared_ptr<Control> control_;
     TokenBucket rendezvous_rate_{kRendezvousPerSecond, kRendezvousAtOnce};
+    SourceBuckets rendezvous_of_{kSourceRendezvousPerSecond, kSourceRendezvousAtOnce,
+                                 kRendezvousSources};
     ops::LineGate rendezvous_lines_;
     std::shared_ptr<Quota> answers_;  // that wait for the relay to take them
     Backoff backoff_;

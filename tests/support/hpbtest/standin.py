@@ -45,7 +45,9 @@ class StandIn:
             entity = unquote(url.path).removeprefix("/$hc/")
             action = query.get("sb-hc-action", "connect")
             token = query.get("sb-hc-token") or head.get("ServiceBusAuthorization", "")
-            if action != "accept" and not sas.verify(token, product.ROOT_KEY):
+            if head.get("X-PROCESS-AT"):
+                await self._refuse(writer, 404, "Not described here")
+            elif action != "accept" and not sas.verify(token, product.ROOT_KEY):
                 await self._refuse(writer, 401, "The token has an invalid signature")
             else:
                 await getattr(self, f"_{action}")(reader, writer, head, entity, query)
