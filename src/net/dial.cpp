@@ -275,16 +275,18 @@ awaitable<Result<Stream>> Dialling::run() {
     auto found = co_await resolve(first_host_, first_port_, options_.to_relay, deadline_);
     if (!found) co_return found.error().with_context("cannot reach " + first_name());
     addresses_ = std::move(*found);
-    if (options_.avoid_link_local) {
+    if (options_.avoid_link_local && !addresses_.empty()) {
+        const auto first = addresses_.front().address().to_string();
         std::erase_if(addresses_, [](const tcp::endpoint& endpoint) {
             return is_link_local_or_metadata(endpoint.address());
         });
         if (addresses_.empty()) {
             ops::reached(ops::Limit::forbidden_addresses);
-            co_return Error(errc::not_permitted,
-                            host_port(first_host_, first_port_) +
-                                " is a link-local or metadata address, which the hybrid "
-                                "connection's UserMetadata may not name; name it in Targets or -T");
+            co_return Error(
+                errc::not_permitted,
+                (first == first_host_ ? first : first_host_ + ", that is " + first + ",") +
+                    " is a link-local or metadata address, which the hybrid "
+                    "connection's UserMetadata may not name; name it in Targets or -T");
         }
     }
     if (options_.attempts != nullptr) {
