@@ -112,7 +112,8 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
     };
     using NamePtr = std::shared_ptr<Name>;
 
-    explicit State(LookUp how) : look_up(std::move(how)) {}
+    State(LookUp how, StartThread start)
+        : look_up(std::move(how)), start_thread_with(std::move(start)) {}
 
     NamePtr entry(const std::string& name, Clock::time_point now);
     void ask(const NamePtr& name, For whom);
@@ -125,6 +126,7 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
     static void work(const std::shared_ptr<State>& self);
 
     LookUp look_up;
+    StartThread start_thread_with;
     std::mutex mutex;
     std::condition_variable changed;
     std::unordered_map<std::string, NamePtr> names;
@@ -152,14 +154,14 @@ Resolver::State::NamePtr Resolver::State::entry(const std::string& name, Clock::
     return made;
 }
 
-/// Has the name looked up, unless that is under way.
+/// Has the name looked up, unless that is under way. If it waits for a thread, there may be one
+/// now.
 void Resolver::State::ask(const NamePtr& name, For whom) {
     name->for_relay = name->for_relay || whom == For::relay;
-    if (name->queued || name->running) return;
-    name->queued = true;
-    queue.push_back(name);
+    if (name->running) return;
+    if (!std::exchange(name->queued, true)) queue.push_back(name);
     if (queue.size() > idle && threads < kMaxLookUps && !start_thread() && threads == 0) {
-        queue.pop_back();
+        std::erase(queue, name);
         name->queued = false;
         finish(*name,
                Error(errc::limit_exceeded, cannot_resolve(name->text) +
@@ -183,7 +185,7 @@ bool Resolver::State::start_thread() {
     ::pthread_sigmask(SIG_SETMASK, &blocked, &before);
     bool started = true;
     try {
-        std::thread(work, shared_from_this()).detach();
+        start_thread_with([self = shared_from_this()] { work(self); });
         ++threads;
         no_thread.clear();
     } catch (const std::system_error& error) {
@@ -310,7 +312,12 @@ Resolver& Resolver::instance() {
     return *resolver;
 }
 
-Resolver::Resolver(LookUp look_up) : state_(std::make_shared<State>(std::move(look_up))) {}
+void Resolver::start_std_thread(std::function<void()> work) {
+    std::thread(std::move(work)).detach();
+}
+
+Resolver::Resolver(LookUp look_up, StartThread start_thread)
+    : state_(std::make_shared<State>(std::move(look_up), std::move(start_thread))) {}
 
 Resolver::~Resolver() {
     const std::lock_guard lock(state_->mutex);

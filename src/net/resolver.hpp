@@ -41,8 +41,10 @@ public:
 
     /// The process's.
     [[nodiscard]] static Resolver& instance();
-    /// @param look_up  instead of getaddrinfo; may block.
-    explicit Resolver(LookUp look_up);
+    /// Has the function run on a new thread; throws std::system_error if there can be none.
+    using StartThread = std::function<void(std::function<void()>)>;
+    /// @param look_up  instead of getaddrinfo; may block. @param start_thread  for tests.
+    explicit Resolver(LookUp look_up, StartThread start_thread = start_std_thread);
     ~Resolver();
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
@@ -54,6 +56,8 @@ public:
     void forget(const std::string& name);
 
 private:
+    static void start_std_thread(std::function<void()> work);
+
     struct State;
     struct Wait;
     std::shared_ptr<State> state_;

@@ -2,10 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
+#include <system_error>
+#include <thread>
 
 #include "support/loopback.hpp"
 
@@ -13,6 +17,7 @@ namespace hpb::test {
 namespace {
 
 using net::Resolver;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 using namespace std::chrono_literals;
@@ -50,10 +55,23 @@ struct FakeDns {
     bool over = false;
 };
 
+/// Threads as a system at its limit gives them out.
+struct FakeThreads {
+    void start(std::function<void()> work) {
+        if (++started > allowed) throw std::system_error(EAGAIN, std::generic_category());
+        std::thread(std::move(work)).detach();
+    }
+
+    std::atomic<int> allowed{1'000};
+    std::atomic<int> started{0};
+};
+
 class ResolverTest : public Loopback {
 protected:
     ResolverTest()
-        : resolver([fake = fake_](const std::string& name) { return fake->look_up(name); }) {}
+        : resolver(
+              [fake = fake_](const std::string& name) { return fake->look_up(name); },
+              [fake = threads_](std::function<void()> work) { fake->start(std::move(work)); }) {}
     ~ResolverTest() override {
         const std::lock_guard lock(fake_->mutex);
         fake_->over = true;
@@ -75,12 +93,16 @@ protected:
     awaitable<void> crowd();
     awaitable<void> old_answer();
     awaitable<void> silence();
+    awaitable<void> no_thread();
+    awaitable<void> one_thread();
 
 private:
     std::shared_ptr<FakeDns> fake_ = std::make_shared<FakeDns>();
+    std::shared_ptr<FakeThreads> threads_ = std::make_shared<FakeThreads>();
 
 protected:
     FakeDns& dns = *fake_;
+    FakeThreads& threads = *threads_;
     Resolver resolver;
 };
 
@@ -175,6 +197,53 @@ awaitable<void> ResolverTest::silence() {
 // F4: who asks for a name that DNS has not answered for hears so soon, and it heals.
 TEST_F(ResolverTest, ASilentNameFailsSoonUntilItAnswers) {
     run(silence());
+}
+
+awaitable<void> ResolverTest::no_thread() {
+    threads.allowed = 0;
+    const auto began = net::Clock::now();
+    EXPECT_THAT(co_await ask("a"), HasSubstr("the name a cannot be resolved: no thread can be "
+                                             "started for it (Resource temporarily unavailable); "
+                                             "raise the limit of processes (TasksMax, ulimit -u)"));
+    EXPECT_LT(net::Clock::now() - began, 1s) << "at once";
+    const int tried = threads.started;
+    EXPECT_THAT(co_await ask("a"), HasSubstr("no thread")) << "kept for a moment";
+    EXPECT_EQ(threads.started, tried);
+    threads.allowed = 1'000;
+    EXPECT_EQ(co_await ask("b"), "192.0.2.1");
+    const auto soon = net::Clock::now() + 2 * Resolver::kKeepFailure;
+    std::string found;
+    while (found != "192.0.2.1" && net::Clock::now() < soon) {
+        found = co_await ask("a");
+        co_await net::sleep_for(10ms);
+    }
+    EXPECT_EQ(found, "192.0.2.1") << "it heals by itself";
+}
+
+// F4: what needs a thread that there is not fails with a line that names it, and heals by itself.
+TEST_F(ResolverTest, NoThreadAtAllIsSaidAtOnce) {
+    run(no_thread());
+}
+
+awaitable<void> ResolverTest::one_thread() {
+    threads.allowed = 1;
+    EXPECT_EQ(co_await ask("a"), "192.0.2.1");
+    dns.set(dns.silent, "silent", true);
+    int done = 0;
+    net::spawn(context.get_executor(), ask_beside(*this, "silent", done));
+    co_await until([&] { return dns.times("silent") == 1; });
+    EXPECT_EQ(co_await ask("a"), "192.0.2.1") << "what is known needs no thread";
+    EXPECT_THAT(co_await ask("b", Resolver::For::target, 200ms),
+                AllOf(HasSubstr("the name b could not be looked up in time"), HasSubstr("silent"),
+                      HasSubstr("no further thread can be started (Resource temporarily")));
+    threads.allowed = 1'000;
+    EXPECT_EQ(co_await ask("b"), "192.0.2.1") << "the one who asks again has a thread started";
+    dns.set(dns.silent, "silent", false);
+}
+
+// F4: with no further thread, names wait for each other, and no longer than that.
+TEST_F(ResolverTest, WithoutAFurtherThreadNamesWaitForEachOther) {
+    run(one_thread());
 }
 
 }  // namespace
