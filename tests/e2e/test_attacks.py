@@ -153,7 +153,7 @@ def test_a_session_of_a_stranger_costs_the_stranger(bench, record_property, faul
             assert target.accepted - before < most_dialled
         # One line for many: a stranger does not fill the log.
         for process in (scene.attacked.service, scene.relay.process):
-            assert len(process.errors.splitlines()) < 150, process.errors[-3000:]
+            assert len(process.errors.splitlines()) < 130 + 5 * SECONDS, process.errors[-3000:]
 
 
 @pytest.mark.parametrize("sessions, strangers", [(20, 1), (None, 4)], ids=["20", "the default of 1024"])
@@ -176,4 +176,4 @@ def test_many_lonely_sessions_keep_nobody_out(bench, record_property, sessions, 
         if made > (sessions or 1024):
             assert limits(scene.attacked.service)["shed_sessions"] > 0
         tell(record_property, "S4 a new client is served after", f"{time.monotonic() - before:.2f} s")
-        assert len(scene.attacked.service.errors.splitlines()) < 60
+        assert len(scene.attacked.service.errors.splitlines()) < 50 + 3 * SECONDS
