@@ -15,6 +15,8 @@ using net::tcp;
 using Session = net::awaitable<void> (*)(tcp::socket);
 
 constexpr std::size_t kMaxHead = 16 * 1024;
+/// After accept() has failed for want of descriptors.
+constexpr std::chrono::milliseconds kAcceptPause{100};
 
 net::awaitable<void> echo(tcp::socket socket) {
     net::Stream stream(std::move(socket));
@@ -62,7 +64,11 @@ net::awaitable<void> accept_loop(std::shared_ptr<tcp::acceptor> acceptor, Sessio
     for (;;) {
         auto [error, socket] = co_await acceptor->async_accept(net::kAsTuple);
         if (error == net::asio::error::operation_aborted) co_return;
-        if (!error) net::spawn(acceptor->get_executor(), session(std::move(socket)));
+        if (!error) {
+            net::spawn(acceptor->get_executor(), session(std::move(socket)));
+        } else if (error != net::asio::error::connection_aborted) {
+            co_await net::sleep_for(kAcceptPause);
+        }
     }
 }
 

@@ -1,6 +1,12 @@
 """The first thing that a newcomer runs."""
 
+import http.client
+import os
+import pathlib
 import re
+import socket
+import time
+import urllib.request
 
 from hpbtest import apps
 from hpbtest.waiting import SLOW, wait_until
@@ -25,3 +31,39 @@ def test_demo_serves_a_target_of_ones_own_until_interrupted(bench):
             return next((a for a in found if int(a[1]) != target.address[1] and apps.answers((a[0], int(a[1])))), None)
         wait_until(local_end, 20, f"an address that answers: {process.output}")
         assert process.stop(10) == 0, process.errors
+
+
+def listening_ports(process):
+    """Ports of 127.0.0.1 on which it listens."""
+    folder = pathlib.Path(f"/proc/{process.pid}")
+    own = {os.readlink(entry) for entry in (folder / "fd").iterdir()}
+    rows = [line.split() for line in (folder / "net/tcp").read_text().splitlines()[1:]]
+    return [int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own]
+
+
+def page_of(port):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+            return answer.read()
+    except (OSError, http.client.HTTPException):
+        return b""
+
+
+def processor_seconds(process):
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_the_bundled_page_outlives_a_shortage_of_descriptors(bench):
+    """F3's sibling: its accept loop waits for descriptors, and does not spin."""
+    process = bench.start("demo", "demo", "--port", "0", prefix=["prlimit", "--nofile=150:150"])
+    ((_, outer),) = process.wait_ready(120)
+    (inner,) = [port for port in listening_ports(process) if port != outer and b"<html" in page_of(port).lower()]
+    crowd = [socket.create_connection(("127.0.0.1", inner)) for _ in range(200)]
+    wait_until(lambda: process.descriptors() >= 148, 10, f"no descriptor is left: {process.descriptors()}")
+    before = processor_seconds(process)
+    time.sleep(1)  # a time to measure
+    assert processor_seconds(process) - before < 0.5
+    for sock in crowd:
+        sock.close()
+    assert wait_until(lambda: b"<html" in page_of(outer).lower(), 10, "the page is served again")
