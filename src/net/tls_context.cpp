@@ -47,6 +47,13 @@ Error file_error(std::string detail) {
     return {tls_errc::bad_file, std::move(detail)};
 }
 
+/// A line may end in CR alone, as on old Macs; OpenSSL wants an LF.
+void end_lines_with_lf(std::string& text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) text[i] = '\n';
+    }
+}
+
 Result<std::string> read_pem(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     if (!in) {
@@ -58,6 +65,7 @@ Result<std::string> read_pem(const std::string& path) {
     text.resize(static_cast<std::size_t>(in.gcount()));
     if (text.size() > kMaxPemSize) return file_error(path + ": is too large for a PEM file");
     if (is_utf16(text)) return file_error(path + ": is UTF-16; " + std::string(kUtf16Remedy));
+    end_lines_with_lf(text);
     return std::string(without_byte_order_mark(text));
 }
 

@@ -262,7 +262,8 @@ def test_an_anonymous_sender_by_a_file_before_any_listener(bench, echo):
 
 @pytest.mark.parametrize("wrap", [
     lambda text: b"\xef\xbb\xbf" + text.encode(), lambda text: text.replace("\n", "\r\n").encode() + b" \r\n\r\n",
-    lambda text: b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()], ids=["mark", "CRLF", "both"])
+    lambda text: b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(), lambda text: text.replace("\n", "\r").encode()],
+    ids=["mark", "CRLF", "both", "CR"])
 def test_files_as_editors_of_other_systems_write_them(bench, echo, wrap):
     """F8: byte order marks and line ends in every file that is read."""
     def write(name, text):
