@@ -150,11 +150,15 @@ struct Meaning {
     std::string_view at_server;  ///< follows "failed: "
 };
 
+constexpr std::string_view kNoTls =
+    " does not speak TLS on this port; check the host and the port, or write http:// for a relay "
+    "without TLS";
+
 constexpr Meaning kMeanings[] = {
     {"http request", "",
      "the peer speaks HTTP without TLS (http:// or ws:// in place of https://)"},
-    {"wrong version number", " does not speak TLS on this port", "the peer does not speak TLS"},
-    {"packet length too long", " does not speak TLS on this port", "the peer does not speak TLS"},
+    {"wrong version number", kNoTls, "the peer does not speak TLS"},
+    {"packet length too long", kNoTls, "the peer does not speak TLS"},
     {"unsupported protocol", " speaks no TLS version that this side accepts (1.2 or later)",
      "the peer speaks no TLS version that this side accepts (1.2 or later)"},
     {"alert protocol version", " does not accept TLS 1.2 or later",
@@ -166,7 +170,8 @@ constexpr Meaning kMeanings[] = {
      " accepts no TLS version and cipher suite that this side offers (TLS 1.3, or TLS 1.2 with "
      "ECDHE and AES-GCM or ChaCha20)",
      "the peer does not accept what this side offers"},
-    {"unrecognized name", " has no certificate for that name", ""},
+    {"unrecognized name",
+     " does not know the name by which it was called; use one of the names in its certificate", ""},
     {"alert unknown ca", "", "the peer does not trust the CA of this certificate"},
     {"alert bad certificate", " wants another certificate of this side",
      "the peer does not accept this certificate"},
@@ -176,6 +181,9 @@ constexpr Meaning kMeanings[] = {
     {"certificate required",
      " asks for a certificate of this side, which hpb does not have: use another address", ""},
 };
+
+/// In OpenSSL's name of an alert that the peer has sent ("tlsv1 alert internal error").
+constexpr std::string_view kAlert = " alert ";
 
 std::string_view meaning_of(const Error& error, std::string_view Meaning::* side) {
     for (const Meaning& meaning : kMeanings) {
@@ -215,8 +223,13 @@ Error explain_handshake_failure(SSL* ssl, const std::string& host, const Error& 
     if (is_end(error)) {
         return {tls_errc::handshake_failed,
                 host +
-                    " ended the connection during the TLS handshake; does it speak TLS on this "
-                    "port?"};
+                    " ended the connection during the TLS handshake; check that it speaks TLS on "
+                    "this port, and that no firewall or proxy on the way cuts it off"};
+    }
+    if (const auto alert = error.detail().find(kAlert); alert != std::string::npos) {
+        return {tls_errc::handshake_failed, host + " ended the TLS handshake with the alert '" +
+                                                error.detail().substr(alert + kAlert.size()) +
+                                                "'; its own log may say why"};
     }
     return {tls_errc::handshake_failed,
             "TLS handshake with " + host + " failed: " + error.message()};

@@ -2,7 +2,9 @@
 
 import socket
 import ssl
+import struct
 import threading
+from types import SimpleNamespace
 
 import pytest
 from hpbtest import apps
@@ -184,6 +186,56 @@ def test_a_relay_that_speaks_no_tls_is_named(bench, role):
     with apps.TcpTarget(lambda sock: sock.recv(1000)) as silent:
         relay.host, relay.port = silent.address
         agent(bench, role, relay).wait_error(r"ended the connection during the TLS handshake", 15)
+
+
+def replies(data):
+    """A peer that answers the first bytes with `data` and hangs up."""
+    def serve(sock):
+        sock.recv(4096)
+        sock.sendall(data)
+    return serve
+
+
+def hangs_up_hard(sock):
+    sock.recv(4096)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def alert(number, level=2):
+    return bytes([21, 3, 3, 0, 2, level, number])
+
+
+NO_TLS = r"does not speak TLS on this port; check the host and the port, or write http:// for a relay without TLS"
+CUT = r"ended the connection during the TLS handshake; check that it speaks TLS on this port, and that no firewall"
+
+
+@AGENTS
+@pytest.mark.parametrize("serve, pattern", [
+    (lambda sock: sock.recv(4096), CUT), (hangs_up_hard, CUT), (lambda sock: None, CUT), (replies(alert(0, level=1)), CUT),
+    (replies(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), NO_TLS), (replies(b"SSH-2.0-OpenSSH_9.2\r\n"), NO_TLS),
+    (replies(alert(40)), r"accepts no TLS version and cipher suite that this side offers"),
+    (replies(alert(70)), r"does not accept TLS 1\.2 or later"),
+    (replies(alert(80)), r"ended the TLS handshake with the alert 'internal error'; its own log may say why"),
+    (replies(alert(112)), r"does not know the name by which it was called; use one of the names in its certificate")],
+    ids=["end", "reset", "end at once", "close_notify", "HTTP", "SSH", "handshake failure", "protocol version",
+         "internal error", "unrecognized name"])
+def test_a_handshake_that_fails_is_one_line_with_the_address_and_the_remedy(bench, role, serve, pattern):
+    """N7: whatever answers in place of a relay."""
+    with apps.TcpTarget(serve) as peer:
+        relay = SimpleNamespace(host=peer.address[0], port=peer.address[1])
+        process = agent(bench, role, relay)
+        process.wait_error(rf"WARN.* 127\.0\.0\.1:{relay.port} {pattern}", 15)
+        assert len(told(process)) == 1, process.errors
+
+
+def test_tls_to_a_plain_relay_is_named_by_the_relay(bench):
+    """N7: its operator reads what is wrong, too."""
+    relay = bench.relay_without_tls()
+    with socket.create_connection((relay.host, relay.port), timeout=deadline(10)) as sock:
+        with pytest.raises(ssl.SSLError):
+            ssl._create_unverified_context().wrap_socket(sock)
+    relay.process.wait_error(r"refused a request from 127\.0\.0\.1:\d+: 400 The client speaks TLS, and this relay does not "
+                             r"\(Insecure\); use http:// or ws://, or give the relay a certificate", 5)
 
 
 def told(process):
