@@ -171,7 +171,9 @@ void Resolver::State::ask(const NamePtr& name, For whom) {
                Clock::now());
         return;
     }
-    if (!may_run(*name, slow_now())) ops::reached(ops::Limit::queued_look_ups);
+    const bool full = running.size() + queue.size() > kMaxLookUps - kReservedLookUps;
+    if (!name->for_relay && (full || !may_run(*name, slow_now())))
+        ops::reached(ops::Limit::queued_look_ups);
     changed.notify_one();
 }
 

@@ -4,6 +4,7 @@
 
 #include "agent/service_channel.hpp"
 #include "support/loopback.hpp"
+#include "support/reached.hpp"
 
 namespace hpb::agent {
 namespace {
@@ -182,7 +183,9 @@ awaitable<void> ClientChannelTest::stalled() {
 }
 
 TEST_F(ClientChannelTest, AStalledReaderStopsTheChannelWithinItsBound) {
+    const Reached paused(ops::Limit::paused_channels);
     run(stalled());
+    EXPECT_EQ(paused.times(), 1u) << "however often it was";
 }
 
 awaitable<void> ClientChannelTest::shut_down() {

@@ -5,6 +5,7 @@
 
 #include "http/message.hpp"
 #include "support/loopback.hpp"
+#include "support/reached.hpp"
 #include "websocket/handshake.hpp"
 
 namespace hpb::agent {
@@ -164,7 +165,9 @@ awaitable<void> ListenerTest::turns_away() {
 
 TEST_F(ListenerTest, RejectsASenderBeyondItsChannels) {
     options.max_channels = 0;
+    const Reached refused(ops::Limit::refused_channels);
     run(turns_away());
+    EXPECT_EQ(refused.times(), 1u);
 }
 
 awaitable<void> ListenerTest::comes_back() {
@@ -229,7 +232,9 @@ awaitable<void> ListenerTest::gives_up_an_attempt() {
 }
 
 TEST_F(ListenerTest, GivesUpAnAttemptThatThePathHasSwallowed) {
+    const Reached late(ops::Limit::late_answers);
     run(gives_up_an_attempt());
+    EXPECT_EQ(late.times(), 1u);
 }
 
 awaitable<void> ListenerTest::gives_up() {

@@ -13,8 +13,8 @@ TEST(EndedIds, ForgetsTheOldestBeyondItsLimit) {
     std::vector<v1::ConnectionId> made;
     for (int i = 0; i < 5; ++i) {
         made.push_back(v1::ConnectionId::random());
-        ids.insert(made.back(), {.idle = false, .at = {}});
-        ids.insert(made.back(), {.idle = true, .at = {}});
+        EXPECT_EQ(ids.insert(made.back(), {.idle = false, .at = {}}), i < 3);
+        EXPECT_TRUE(ids.insert(made.back(), {.idle = true, .at = {}}));
     }
     EXPECT_EQ(ids.size(), 3u);
     EXPECT_FALSE(ids.find(made[0]));

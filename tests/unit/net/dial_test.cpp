@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "support/loopback.hpp"
+#include "support/reached.hpp"
 
 namespace hpb::test {
 namespace {
@@ -115,7 +116,9 @@ awaitable<void> DialTest::unanswered() {
     const FullListener full(context);
     net::DialOptions options;
     options.timeout = 50ms;
+    const Reached late(ops::Limit::late_connections);
     const auto stream = co_await net::dial("127.0.0.1", full.port(), options);
+    EXPECT_EQ(late.times(), 1u);
     EXPECT_FALSE(stream.has_value());
     if (!stream) {
         EXPECT_EQ(stream.error().message(),
@@ -153,9 +156,11 @@ awaitable<void> DialTest::silent() {
     net::DialOptions options;
     options.tls = &tls;
     options.timeout = 50ms;
+    const Reached late(ops::Limit::late_connections);
     const auto stream = co_await net::dial("127.0.0.1", acceptor.local_endpoint().port(), options);
     EXPECT_FALSE(stream.has_value());
     if (!stream) EXPECT_THAT(stream.error().message(), HasSubstr("did not answer in time"));
+    EXPECT_EQ(late.times(), 1u);
 }
 
 TEST_F(DialTest, GivesUpOnAServerThatNeverAnswersTheHandshake) {
@@ -264,9 +269,11 @@ awaitable<void> DialTest::refused_login() {
     net::spawn(context.get_executor(), count_refusals(acceptor, tries));
     std::vector<std::string> said;
     net::Proxy proxy{"127.0.0.1", acceptor.local_endpoint().port(), "user", "wrong"};
+    const Reached not_tried(ops::Limit::refused_logins);
     for (int i = 0; i < 20; ++i) net::spawn(context.get_executor(), dial_through(proxy, said));
     co_await until([&] { return said.size() == 20; });
     EXPECT_EQ(tries, 1);
+    EXPECT_EQ(not_tried.times(), 19u);
     EXPECT_THAT(said, testing::Each(HasSubstr("refused the user or password")));
     EXPECT_THAT(said.back(), HasSubstr("tried again in 1"));
     proxy.password = "other";

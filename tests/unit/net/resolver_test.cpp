@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "support/loopback.hpp"
+#include "support/reached.hpp"
 
 namespace hpb::test {
 namespace {
@@ -128,6 +129,8 @@ TEST_F(ResolverTest, OneLookUpANameSharedByAllWhoWait) {
 }
 
 awaitable<void> ResolverTest::crowd() {
+    const Reached queued(ops::Limit::queued_look_ups);
+    const Reached unanswered(ops::Limit::unanswered_look_ups);
     int done = 0;
     for (int i = 0; i < 100; ++i) {
         dns.set(dns.silent, "silent" + std::to_string(i), true);
@@ -143,6 +146,8 @@ awaitable<void> ResolverTest::crowd() {
     EXPECT_THAT(late, HasSubstr("the name late could not be looked up in time: 28 other look-ups"));
     EXPECT_THAT(late, HasSubstr("for silent"));
     co_await until([&] { return done == 100; });
+    EXPECT_EQ(queued.times(), 100 - room + 1);
+    EXPECT_EQ(unanswered.times(), 101u);
     const std::lock_guard lock(dns.mutex);
     EXPECT_LE(dns.most, room + 1);
 }
@@ -157,7 +162,9 @@ awaitable<void> ResolverTest::old_answer() {
     EXPECT_EQ(co_await ask("a"), "192.0.2.1");
     dns.set(dns.failing, "a", true);
     resolver.forget("a");
+    const Reached old(ops::Limit::old_answers);
     EXPECT_EQ(co_await ask("a"), "192.0.2.1") << "no answer: the one before";
+    EXPECT_EQ(old.times(), 1u);
     EXPECT_EQ(dns.times("a"), 2);
     EXPECT_THAT(co_await ask("new"), "192.0.2.1");
     dns.set(dns.failing, "other", true);

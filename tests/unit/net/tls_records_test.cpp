@@ -7,8 +7,8 @@
 
 #include <boost/asio/error.hpp>
 
-#include "ops/limits.hpp"
 #include "support/loopback.hpp"
+#include "support/reached.hpp"
 
 namespace hpb::test {
 namespace {
@@ -100,7 +100,7 @@ TEST_F(TlsRecordsTest, KeyUpdatesWithoutEndAreRefused) {
 
 // S11: a byte of content behind each does not pay for new keys.
 TEST_F(TlsRecordsTest, S11KeyUpdatesHaveToBeEarnedByRecords) {
-    const auto counted = ops::count(ops::Limit::flooded_connections);
+    const Reached flooded(ops::Limit::flooded_connections);
     std::uint64_t sent = 0;
     std::uint64_t updates = 0;
     std::size_t answers = 0;
@@ -121,7 +121,7 @@ TEST_F(TlsRecordsTest, S11KeyUpdatesHaveToBeEarnedByRecords) {
     EXPECT_LE(updates, 32 + sent / 32 + 1);
     EXPECT_LE(answers, updates * (tls::kKeyUpdate.size() + tls::kRecordOverhead));
     EXPECT_EQ(read().error().code(), make_error_code(tls::errc::flood)) << "it stays";
-    EXPECT_EQ(ops::count(ops::Limit::flooded_connections), counted + 1);
+    EXPECT_EQ(flooded.times(), 1u);
 }
 
 // S11: what an honest peer may want to be careful about.

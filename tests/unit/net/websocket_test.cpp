@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "support/loopback.hpp"
+#include "support/reached.hpp"
 
 namespace hpb::test {
 namespace {
@@ -240,11 +241,13 @@ TEST_F(WebSocketTest, CloseIsAnsweredAtOnceAndEndsSending) {
 
 awaitable<void> WebSocketTest::too_large() {
     auto [client, server] = websocket_pair();
+    const Reached large(ops::Limit::large_messages);
     EXPECT_TRUE(co_await send(client, std::string(1001, 'x')));
     const auto message = co_await server.receive_message(1000);
     EXPECT_FALSE(message.has_value());
     EXPECT_EQ(co_await receive(client), "<closed>");
     EXPECT_EQ(client.close_received()->code, 1009);
+    EXPECT_EQ(large.times(), 1u);
 }
 
 TEST_F(WebSocketTest, AMessageBeyondTheLimitIsRefusedWith1009) {

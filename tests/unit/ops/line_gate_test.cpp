@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "support/reached.hpp"
+
 namespace hpb::ops {
 namespace {
 
@@ -11,6 +13,7 @@ using namespace std::chrono_literals;
 
 // N2, S13: what a peer can provoke is written a few times, then counted.
 TEST(LineGate, CountsWhatItHoldsBackAndTellsItWithTheNextLine) {
+    const test::Reached held_back(Limit::held_back_lines);
     LineGate gate({.per_second = 0.1, .burst = 2}, {.per_second = 10, .burst = 10});
     const LineGate::TimePoint start{1h};
     EXPECT_EQ(gate.admit("a", start), "");
@@ -18,6 +21,7 @@ TEST(LineGate, CountsWhatItHoldsBackAndTellsItWithTheNextLine) {
     EXPECT_EQ(gate.admit("a", start), std::nullopt);
     EXPECT_EQ(gate.admit("a", start + 1s), std::nullopt);
     EXPECT_EQ(gate.admit("a", start + 11s), " (and 2 more since the last such line)");
+    EXPECT_EQ(held_back.times(), 2u);
 }
 
 TEST(LineGate, OneSourceDoesNotSilenceAnother) {
