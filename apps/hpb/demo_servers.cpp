@@ -7,6 +7,7 @@
 #include "http/message.hpp"
 #include "net/slab.hpp"
 #include "net/stream.hpp"
+#include "ops/limits.hpp"
 
 namespace hpb::app {
 namespace {
@@ -67,6 +68,7 @@ net::awaitable<void> accept_loop(std::shared_ptr<tcp::acceptor> acceptor, Sessio
         if (!error) {
             net::spawn(acceptor->get_executor(), session(std::move(socket)));
         } else if (error != net::asio::error::connection_aborted) {
+            ops::reached(ops::Limit::failed_accepts);
             co_await net::sleep_for(kAcceptPause);
         }
     }

@@ -18,6 +18,7 @@ TEST(Limits, AreCountedOnAnyThread) {
     const test::Reached late(Limit::late_handshakes);
     const test::Reached other(Limit::large_heads);
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int i = 0; i < 4; ++i) {
         threads.emplace_back([] {
             for (int j = 0; j < 1000; ++j) reached(Limit::late_handshakes);
