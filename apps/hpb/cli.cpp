@@ -57,7 +57,7 @@ public:
         command
             .add_option_function<std::string>(
                 "--config", [this](const std::string& file) { line_.config_file = file; },
-                "read FILE in place of the program's own appsettings.json")
+                "read FILE instead of appsettings.json in the program's folder")
             ->type_name("FILE");
         text(command, "--log-level", line_.log.level, "LEVEL",
              "trace, debug, info, warn, error or off");
@@ -72,7 +72,7 @@ public:
             "file that holds the rule's key");
         key(command, "-x,--connection-string", std::string(kSection) + "ConnectionString", "STRING",
             "an Azure Relay connection string instead of the three above; other users can see a "
-            "command line, so rather set HPB_CONNECTION_STRING");
+            "command line, so prefer HPB_CONNECTION_STRING");
     }
     void relay_path(CLI::App& command) {
         key(command, "--ca", std::string(kSection) + "CaFile", "FILE",
@@ -82,7 +82,7 @@ public:
     }
     void protocol(CLI::App& command) {
         key(command, "--protocol", "PortBridge:Protocol", "auto|v1|v2",
-            "what to speak with the other agent: v2 if it can, v1 or v2 only; default auto");
+            "protocol between the agents: v2 if both support it (auto, default), or only v1 or v2");
     }
 
 private:
@@ -134,7 +134,7 @@ void add_client(CLI::App& app, CommandLine& line, Builder& build) {
                "dial without an access rule: for hybrid connections that require no client "
                "authorization");
     build.texts(command, "-L,--local", line.client.mappings, "[BIND:]PORT[/KEY]:NAME",
-                "listen on PORT (of BIND, default 127.0.0.1) and pass connections on to the hybrid "
+                "listen on PORT (of BIND, default 127.0.0.1) and forward connections to the hybrid "
                 "connection NAME with KEY (default 0); may be repeated");
     command.add_option("--channels", line.client.channels, "channels for each -L")
         ->type_name("N")
@@ -143,7 +143,7 @@ void add_client(CLI::App& app, CommandLine& line, Builder& build) {
         .add_option_function<long>(
             "--ttl",
             [&line](long seconds) { line.client.channel_ttl = std::chrono::seconds(seconds); },
-            "seconds after which an -L's channel is replaced, default 300")
+            "seconds after which a channel of -L is replaced, default 300")
         ->type_name("SECONDS")
         ->check(CLI::Range(0L, 31'536'000L));
     build.common(command);
@@ -155,8 +155,9 @@ void add_client(CLI::App& app, CommandLine& line, Builder& build) {
 void add_demo(CLI::App& app, CommandLine& line, Builder& build) {
     CLI::App& command = *app.add_subcommand(
         "demo", "run relay and both agents in one process, move data through them and measure");
-    command.add_flag("--once", line.demo.once, "end after the check instead of serving on");
-    command.add_option("--port", line.demo.port, "port of the local end, default any free one")
+    command.add_flag("--once", line.demo.once,
+                     "exit after the check instead of continuing to serve");
+    command.add_option("--port", line.demo.port, "local port, default any free port")
         ->type_name("PORT")
         ->check(CLI::Range(0, 65535));
     command
@@ -176,7 +177,7 @@ void add_demo(CLI::App& app, CommandLine& line, Builder& build) {
 
 void add_check(CLI::App& app, CommandLine& line, Builder& build) {
     CLI::App& command = *app.add_subcommand(
-        "check", "report everything that is wrong with a configuration, then what it would run");
+        "check", "report every error in a configuration, then what it would run");
     command
         .add_option("role", line.check_role,
                     "relay, service or client; default: each one that the configuration has")
@@ -286,7 +287,8 @@ const std::map<std::string, Command>& commands() {
 ParseOutcome parse_command_line(const std::vector<std::string>& arguments) {
     CommandLine line;
     Builder build(line);
-    CLI::App app("Hybrid Port Bridge: a TCP port of one network answers on another", "hpb");
+    CLI::App app("Hybrid Port Bridge: makes a TCP port in one network reachable from another",
+                 "hpb");
     app.set_version_flag("--version", "hpb " HPB_VERSION);
     app.require_subcommand(1);
     add_relay(app, line, build);

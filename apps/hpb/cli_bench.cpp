@@ -33,7 +33,7 @@ void add_addresses(CLI::App& command, BenchOptions& options) {
                     options.addresses.push_back(std::move(*address));
                 }
             },
-            "the near end of the path; several are taken in turn")
+            "the near end of the path; several are used in turn")
         ->type_name("HOST:PORT")
         ->required();
 }
@@ -59,7 +59,7 @@ void add_time(CLI::App& command, BenchOptions& options, bool warms_up) {
         ->type_name("SECONDS")
         ->check(CLI::Range(0.1, kLongest));
     if (!warms_up) return;
-    command.add_option("--warm-up", options.warm_up, "seconds before that, default 1")
+    command.add_option("--warm-up", options.warm_up, "seconds to warm up before that, default 1")
         ->type_name("SECONDS")
         ->check(CLI::Range(0.0, kLongest));
 }
@@ -101,7 +101,7 @@ void add_bench(CLI::App& app, BenchOptions& options) {
     bench.require_subcommand(1);
 
     CLI::App& serve = add_load(bench, options, Load::serve, "serve",
-                               "be the far end of a measurement: the target of the bridge");
+                               "run the far end of a measurement, the target of the bridge");
     add_listen(serve, options);
 
     CLI::App& throughput = add_load(bench, options, Load::throughput, "throughput",
@@ -109,12 +109,12 @@ void add_bench(CLI::App& app, BenchOptions& options) {
     CLI::App& latency = add_load(bench, options, Load::latency, "latency",
                                  "round-trip times of one byte, alone or beside bulk streams");
     CLI::App& rate = add_load(bench, options, Load::rate, "rate",
-                              "connections per second: open, a byte there and back, close");
+                              "connections per second: open, one byte each way, close");
     CLI::App& idle = add_load(bench, options, Load::idle, "idle",
                               "open connections and hold them until standard input ends");
     for (CLI::App* command : {&throughput, &latency, &rate, &idle}) {
         add_addresses(*command, options);
-        command->add_flag("--json", options.json, "one JSON object a line");
+        command->add_flag("--json", options.json, "print one JSON object per line");
     }
     for (CLI::App* command : {&throughput, &latency}) {
         add_time(*command, options, true);
@@ -123,8 +123,9 @@ void add_bench(CLI::App& app, BenchOptions& options) {
     add_time(rate, options, false);
     add_count(throughput, "--streams", options.streams, kMostStreams, "bulk streams, default 1");
     add_count(latency, "--bulk", options.bulk, kMostStreams, "bulk streams beside it, default 0");
-    add_count(rate, "--in-flight", options.in_flight, kMostStreams, "at a time, default 64");
-    add_total(rate, options, "end after so many connections; only then, if there is no --seconds");
+    add_count(rate, "--in-flight", options.in_flight, kMostStreams,
+              "connections at a time, default 64");
+    add_total(rate, options, "end after this many connections; without --seconds, only then");
     add_total(idle, options, "connections")->required();
     bench.footer(
         "Example, with a bridge from port 5000 here to port 7000 there:\n"

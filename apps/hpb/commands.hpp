@@ -13,8 +13,8 @@
 namespace hpb::app {
 
 struct DemoOptions {
-    bool once = false;                        ///< end after the check instead of serving on
-    std::uint16_t port = 0;                   ///< of the local end; 0: any free port
+    bool once = false;       ///< exit after the check instead of continuing to serve
+    std::uint16_t port = 0;  ///< of the local end; 0: any free port
     std::optional<hc::TargetAddress> target;  ///< instead of the bundled web page
 };
 

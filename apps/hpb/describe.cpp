@@ -46,7 +46,9 @@ std::string session_lines(const config::SessionOptions& session) {
     return fmt::format(
         "  speaks {}; sessions outlive their channels by {} s, keep-alive {} s\n"
         "  {} MiB for all sessions, windows from {} to {} KiB\n",
-        session.protocol == config::Protocol::v2 ? "only v2" : "v2, or v1 with who knows no more",
+        session.protocol == config::Protocol::v2
+            ? "only v2"
+            : "v2, or v1 if the other agent does not support v2",
         session.grace.count(), session.keep_alive.count(),
         session.memory_budget / kKilobyte / kKilobyte, session.stream_window / kKilobyte,
         session.max_stream_window / kKilobyte);

@@ -101,7 +101,7 @@ void drop_capabilities() {
         left = ask_threads(signal);
     }
     if (left > kDeafThreads) {
-        ops::log_warn("process", "{} threads keep their capabilities; run hpb as a user of its own",
+        ops::log_warn("process", "{} threads keep their capabilities; run hpb as a dedicated user",
                       left);
     }
 }

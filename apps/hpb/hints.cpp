@@ -34,7 +34,7 @@ constexpr Hint kHints[] = {
      ": the relay listens with --listen address:port; -L is an option of 'hpb client'"},
     {"-R", "",
      ": there is no remote forwarding in one command; run 'hpb client -L port:name' where the port "
-     "shall be, and 'hpb service -T name/host:port' beside the target"},
+     "should be, and 'hpb service -T name/host:port' beside the target"},
     {"-D", "", ": there is no SOCKS proxy here; name each target with 'hpb service -T'"},
     {"-V", "", "; did you mean --version?"},
     {"-v", "", "; did you mean --version? A more detailed log: --log-level debug"},

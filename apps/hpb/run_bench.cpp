@@ -108,7 +108,8 @@ int run_idle(const bench::Plan& plan, const BenchOptions& options) {
             open = opened;
             say(options.json
                     ? fmt::format(R"({{"work_load":"idle","open":{},"failed":{}}})", opened, failed)
-                    : fmt::format("{} open, {} failed; end the input to let go", opened, failed));
+                    : fmt::format("{} open, {} failed; close standard input to release them",
+                                  opened, failed));
             while (std::getchar() != EOF) {
             }
         });

@@ -102,12 +102,13 @@ void Bridge::on_dialled(Result<RelayDialer::SenderChannel> channel) {
     // A service agent of ours, and any listener of Microsoft's libraries, chooses one.
     if (channel->subprotocol.empty() && !context_->offered_protocols().empty() &&
         !std::exchange(told_of_dropped_choice_, true)) {
-        ops::log_warn(kComponent,
-                      "{}: the relay granted a channel without a sub-protocol: it, or a proxy, "
-                      "drops Sec-WebSocket-Protocol (the service agent's log says whether from "
-                      "requests), or the listener is no bridge; v1 is spoken, so connections will "
-                      "not survive the loss of their channel",
-                      entity_);
+        ops::log_warn(
+            kComponent,
+            "{}: the relay granted a channel without a subprotocol: it, or a proxy, "
+            "drops Sec-WebSocket-Protocol (the service agent's log says whether from "
+            "requests), or the listener is not a bridge; v1 is spoken, so connections will "
+            "not survive the loss of their channel",
+            entity_);
     }
     if (context_->options.session.protocol == config::Protocol::v2) {
         return refuse_waiting(

@@ -64,7 +64,7 @@ void ChannelSlot::drop_ended_channel(net::Clock::time_point now) {
         if (now < expires_ && !crowded) return;
         if (crowded) ops::reached(ops::Limit::crowded_channels);
         ops::log_debug(kComponent, "{}: channel replaced, {}", notes_->name(),
-                       crowded ? "too many of its connections have ended" : "its time is over");
+                       crowded ? "too many of its connections have ended" : "its TTL has expired");
         channel_->retire();
     }
     channel_.reset();

@@ -121,14 +121,14 @@ net::awaitable<Result<void>> ClientAgent::State::probe_relay() {
             outcome.error().code() == make_error_code(relay_errc::not_authorised);
         if (needs_token || is_fatal(outcome.error())) co_return outcome.error();
         if (outcome.error().code() == make_error_code(relay_errc::unreachable)) {
-            ops::log_warn(kComponent, "{}; connections will be tried as they come",
+            ops::log_warn(kComponent, "{}; connections will be attempted as they arrive",
                           outcome.error().message());
             break;
         }
         note_reached();
         // A sender's rule need not be allowed to read the entity.
         if (outcome.error().code() != make_error_code(relay_errc::not_authorised)) {
-            ops::log_warn(kComponent, "{}; connections will be tried as they come",
+            ops::log_warn(kComponent, "{}; connections will be attempted as they arrive",
                           outcome.error().message());
         } else {
             ops::log_debug(kComponent, "{}: {}", entity, outcome.error().message());

@@ -137,24 +137,24 @@ void ClientChannel::look_at_first(ByteSpan bytes) {
     const auto preamble = v1::encode_preamble(options_.key);
     if (first.size() >= preamble.size() &&
         std::equal(preamble.begin(), preamble.end(), first.begin()))
-        return on_no_bridge("it sends back what it is sent");
+        return on_no_bridge("it echoes what it receives");
     if (first.size() < v1::kFrameHeaderSize) return;
     looked_at_ = true;
     v1::ConnectionId id;
     std::copy_n(first.begin(), id.bytes.size(), id.bytes.begin());
     if (!v1::is_version_4(id))
-        on_no_bridge("what it sends is no v1: " + v1::describe(v1::Stranger{}, first));
+        on_no_bridge("what it sends is not v1: " + v1::describe(v1::Stranger{}, first));
 }
 
 void ClientChannel::on_no_bridge(const std::string& why) {
     std::uint64_t suppressed = 0;
     if (notes_->admit_line(suppressed)) {
         ops::log_warn(kComponent,
-                      "{}: the listener is no service agent: {}; its connections are reset{}",
+                      "{}: the listener is not a service agent: {}; its connections are reset{}",
                       name(), why, suppressed_text(suppressed));
     }
     end_connections(ChannelEnd::lost);
-    close_here(kProtocolError, "this is no v1");
+    close_here(kProtocolError, "this is not v1");
 }
 
 void ClientChannel::close_here(std::uint16_t code, const std::string& reason) {
@@ -169,7 +169,7 @@ Channel::TimePoint ClientChannel::note_nothing_back(TimePoint now) {
     if (sent_any() && notes_->first_time(MappingNotes::Limit::no_answer)) {
         ops::log_warn(kComponent,
                       "{}: nothing valid has come back on a channel for {} s: its target is slow "
-                      "or silent, or the listener is no service agent (said once per mapping)",
+                      "or silent, or the listener is not a service agent (said once per mapping)",
                       name(), kNothingBack.count());
     }
     return TimePoint::max();
@@ -177,7 +177,7 @@ Channel::TimePoint ClientChannel::note_nothing_back(TimePoint now) {
 
 std::string ClientChannel::missing_at_end() const {
     if (!looked_at_ && v1::is_azbridge_refusal(as_bytes(first_)))
-        return "its listener speaks azbridge's protocol, and this agent the .NET bridge's";
+        return "its listener speaks azbridge's protocol, but this agent speaks the .NET bridge's";
     return decoder_.in_frame() ? "it ended inside a frame" : "";
 }
 
@@ -186,11 +186,12 @@ void ClientChannel::on_over(ChannelEnd how, const std::string& why) {
     const bool at_once = !valid_ && !closed_here_ && sent_any() && how == ChannelEnd::clean &&
                          why != kAgentStops && net::Clock::now() < begun_ + kAtOnce;
     if (at_once && notes_->closed_at_once()) {
-        ops::log_warn(kComponent,
-                      "{}: the listener closes channels as soon as they begin: its target refuses "
-                      "connections, it has no target for configuration key {}, or it is no service "
-                      "agent",
-                      name(), options_.key);
+        ops::log_warn(
+            kComponent,
+            "{}: the listener closes channels as soon as they begin: its target refuses "
+            "connections, it has no target for configuration key {}, or it is not a service "
+            "agent",
+            name(), options_.key);
     }
     if (how == ChannelEnd::lost && notes_->admit_line(suppressed)) {
         ops::log_warn(kComponent, "{}: channel lost ({}); its connections are reset{}", name(), why,

@@ -49,7 +49,7 @@ private:
     void on_over(ChannelEnd how, const std::string& why) override;
     [[nodiscard]] TimePoint note_silence(TimePoint now);
     [[nodiscard]] TimePoint note_nothing_back(TimePoint now);
-    /// Any listener agrees to any sub-protocol, so what it sends first is what tells.
+    /// Any listener agrees to any subprotocol, so what it sends first is what tells.
     void look_at_first(ByteSpan bytes);
     void on_no_bridge(const std::string& why);
     void close_here(std::uint16_t code, const std::string& reason);

@@ -254,7 +254,7 @@ void Listener::on_accept(hc::AcceptMessage accept) {
     constexpr int kServiceUnavailable = 503;
     if (offers_were_dropped(accept) && !std::exchange(told_of_dropped_offers_, true)) {
         ops::log_warn(kComponent,
-                      "{}: a client agent's sub-protocols have not arrived: the relay, or a proxy "
+                      "{}: a client agent's subprotocols have not arrived: the relay, or a proxy "
                       "before it, drops Sec-WebSocket-Protocol from senders' requests; v1 is "
                       "spoken, so connections will not survive the loss of their channel",
                       options_.path);
@@ -270,7 +270,7 @@ void Listener::on_accept(hc::AcceptMessage accept) {
         ops::reached(ops::Limit::refused_channels);
         return turn_away(std::move(accept), kServiceUnavailable,
                          "the service agent has too many channels (limit " +
-                             std::to_string(channels_->limit()) + ", shared out)");
+                             std::to_string(channels_->limit()) + ", in shares)");
     }
     if (choice->v2) {
         net::spawn(sessions_->executor(),
@@ -385,8 +385,8 @@ void Listener::on_connected() {
 std::chrono::milliseconds Listener::on_failure(const Error& error) {
     if (std::exchange(connected_, false)) {
         lost_at_ = net::Clock::now();
-        ops::log_warn(kComponent, "{}: control channel lost ({}); trying to come back",
-                      options_.path, error.message());
+        ops::log_warn(kComponent, "{}: control channel lost ({}); reconnecting", options_.path,
+                      error.message());
         // A relay that is unreachable next is the same story.
         last_failure_ = make_error_code(relay_errc::unreachable);
         return backoff_.after_loss(
@@ -395,7 +395,7 @@ std::chrono::milliseconds Listener::on_failure(const Error& error) {
     }
     if (last_failure_ != error.code()) {
         last_failure_ = error.code();
-        ops::log_warn(kComponent, "{}: cannot listen: {}; trying again", options_.path,
+        ops::log_warn(kComponent, "{}: cannot listen: {}; retrying", options_.path,
                       error.message());
     } else {
         ops::log_debug(kComponent, "{}: cannot listen: {}", options_.path, error.message());

@@ -28,7 +28,7 @@ bool contains(const std::vector<std::string>& all, std::string_view wanted) {
 
 // For people: what a sender that offers nothing speaks has always been v1.
 std::string spoken(const std::vector<std::string>& offered) {
-    if (offered.empty()) return "no sub-protocol, which means hpb.v1";
+    if (offered.empty()) return "no subprotocol, which means hpb.v1";
     std::string names;
     for (const auto& name : offered)
         names += (names.empty() ? "only " : ", ") + printable(name, 40);
@@ -63,7 +63,7 @@ Result<ChannelChoice> choose_protocol(const hc::AcceptMessage& accept, config::P
                      "the client agent offers " + spoken(offered) + ", and this agent speaks " +
                          (pin == config::Protocol::v1 ? "hpb.v1 (Protocol)" : "hpb.v1 and hpb.v2"));
     }
-    // A sub-protocol of somebody else's: listeners agree to the sender's first choice, as .NET's
+    // A subprotocol of somebody else's: listeners agree to the sender's first choice, as .NET's
     // do.
     return ChannelChoice{.v2 = false, .subprotocol = offered.front()};
 }

@@ -14,7 +14,7 @@ struct ChannelChoice {
     std::string subprotocol;  ///< for the rendezvous; "": none
 };
 
-/// True if the sender is an agent of ours and its sub-protocols have been lost on the way.
+/// True if the sender is an agent of ours and its subprotocols have been lost on the way.
 [[nodiscard]] bool offers_were_dropped(const hc::AcceptMessage& accept);
 
 /// @return an error that says in words for both logs why no channel is possible: the sender speaks

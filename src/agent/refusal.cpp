@@ -49,14 +49,13 @@ std::string token_advice(const std::string& reason) {
     const std::string text = to_lower(reason);
     const auto says = [&](const char* word) { return text.find(word) != std::string::npos; };
     if (says("expired")) {
-        return "; check this machine's clock; a ready-made signature (SharedAccessSignature) has "
-               "to "
-               "be made anew";
+        return "; check this machine's clock; a ready-made signature (SharedAccessSignature) must "
+               "be "
+               "regenerated";
     }
     if (says("audience")) {
-        return "; call the relay by the name that it knows itself by (HostNames, PublicAddress), "
-               "or "
-               "have a ready-made signature made for this name and hybrid connection";
+        return "; use a name of the relay that it accepts in tokens (HostNames, PublicAddress); a "
+               "ready-made signature must be for this name and hybrid connection";
     }
     return "; check the access rule's name and key";
 }

@@ -72,7 +72,7 @@ Result<hc::RendezvousUrl> parse_rendezvous(const std::string& url,
     auto parsed = hc::parse_rendezvous_url(url);
     if (!parsed) {
         return Error(relay_errc::bad_address,
-                     "the relay sent an address that is none: " + parsed.error().message());
+                     "the relay sent an invalid address: " + parsed.error().message());
     }
     if (!hc::may_send_to(parsed->relay.host, relay.host, access.rendezvous_hosts)) {
         ops::reached(ops::Limit::forbidden_addresses);
@@ -316,8 +316,9 @@ std::string RelayDialer::explain_address(const std::string& url) const {
     const auto parsed = hc::parse_rendezvous_url(url);
     if (!parsed || parsed->relay.authority() == name()) return "";
     return "; the relay announced " + parsed->relay.authority() +
-           " for it, and this agent knows the relay as " + name() +
-           ": set the relay's PublicAddress, or make the proxy before it pass the Host header on "
+           " for it, but this agent reaches the relay as " + name() +
+           ": set the relay's PublicAddress, or make the proxy in front of it forward the Host "
+           "header "
            "with its port";
 }
 

@@ -21,7 +21,7 @@
 
 namespace hpb::agent {
 
-/// The sub-protocols of a channel between agents (docs/protocol.md, "Negotiation").
+/// The subprotocols of a channel between agents (docs/protocol.md, "Negotiation").
 inline constexpr const char* kProtocolV1 = "hpb.v1";
 inline constexpr const char* kProtocolV2 = "hpb.v2";
 

@@ -71,7 +71,7 @@ net::awaitable<void> reject_rendezvous(std::shared_ptr<const ServiceContext> con
                                        Quota::Ticket ticket) {
     std::uint64_t suppressed = 0;
     if (entity->notes->admit_line(suppressed)) {
-        ops::log_warn(kComponent, "{}: a channel was turned away: {}{}", entity->path, why,
+        ops::log_warn(kComponent, "{}: a channel was rejected: {}{}", entity->path, why,
                       suppressed_text(suppressed));
     }
     const auto rejected = co_await context->dialer->reject(accept.address, status, why);
@@ -83,7 +83,8 @@ hc::ResponseMessage refuse_request(const std::string& request_id) {
     hc::ResponseMessage response;
     response.request_id = request_id;
     response.status_code = 501;
-    response.status_description = "This listener bridges TCP ports and answers no HTTP requests";
+    response.status_description =
+        "This listener bridges TCP ports and does not answer HTTP requests";
     return response;
 }
 

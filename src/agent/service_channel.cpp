@@ -206,7 +206,7 @@ net::awaitable<bool> ServiceChannel::wait_for_turn(std::shared_ptr<Connection> c
         ops::reached(ops::Limit::refused_targets);
         on_refused(connection, Error(errc::limit_exceeded, "too many target connections (limit " +
                                                                std::to_string(share_->limit()) +
-                                                               ", shared out)"));
+                                                               ", in shares)"));
         co_return false;
     }
     hold_place(connection, std::move(ticket));

@@ -28,7 +28,7 @@ void ServiceChannel::on_refused(const std::shared_ptr<Connection>& connection, c
     }
     if (mapping_->notes->first_time(MappingNotes::Limit::refusal)) {
         ops::log_info(kComponent,
-                      "{}: v1 cannot carry a refusal: the channel takes no more connections, and "
+                      "{}: v1 cannot carry a refusal: the channel accepts no more connections, and "
                       "ends when its others have been silent for {} ms, so that the application "
                       "sees an end (said once per mapping)",
                       mapping_name_, options_.close_linger.count());
@@ -88,8 +88,8 @@ bool ServiceChannel::may_reopen(TimePoint ended, TimePoint now) const {
 void ServiceChannel::on_late_data() {
     if (mapping_->notes->first_time(MappingNotes::Limit::late_data)) {
         ops::log_info(kComponent,
-                      "{}: an application goes on sending after its connection to {} has ended in "
-                      "the middle of something; v1 cannot carry the end, so the channel takes no "
+                      "{}: an application keeps sending after its connection to {} ended in "
+                      "mid-stream; v1 cannot carry the end, so the channel accepts no "
                       "more connections and ends soon (said once per mapping)",
                       mapping_name_, mapping_->target.to_string());
     }
@@ -109,8 +109,8 @@ void ServiceChannel::drain() {
     draining_ = true;
     any_reset_ = true;
     drain_limit_ = net::Clock::now() + kDrainLimit;
-    ops::log_debug(kComponent, "{}: channel takes no more connections, {} are left", mapping_name_,
-                   connection_count());
+    ops::log_debug(kComponent, "{}: channel accepts no more connections, {} are left",
+                   mapping_name_, connection_count());
     if (connection_count() == 0) linger_until_ = net::Clock::now() + options_.close_linger;
     wake();
 }
@@ -156,7 +156,7 @@ Channel::TimePoint ServiceChannel::on_time(TimePoint now) {
         const auto limit =
             std::chrono::duration_cast<std::chrono::seconds>(options_.preamble_limit);
         turn_away(
-            fmt::format("a sender has not finished its preamble within {} s ({} bytes came{})",
+            fmt::format("a sender has not finished its preamble within {} s ({} bytes arrived{})",
                         limit.count(), opening_.size(),
                         opening_.empty() ? "" : "; it is " + describe_opening()),
             "no preamble");

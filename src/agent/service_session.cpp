@@ -60,7 +60,7 @@ void ServiceSession::begin_channel(net::WebSocket websocket, ChannelId channel, 
     add_link(std::move(websocket), channel, std::move(place));
     // What a client has sent before WELCOME is its own fault, but no reason to lose bytes.
     if (!early.empty() && !on_link_bytes(channel, early)) {
-        on_link_over(channel, "its first bytes made no sense");
+        on_link_over(channel, "its first bytes were invalid");
     } else {
         pump();
     }
@@ -135,7 +135,7 @@ void ServiceSession::begin_dial(StreamId stream, const session::OpenInfo& open,
         return refuse(
             stream, mapping,
             Error(errc::limit_exceeded, "too many target connections (limit " +
-                                            std::to_string(share_->limit()) + ", shared out)"));
+                                            std::to_string(share_->limit()) + ", in shares)"));
     }
     ops::log_debug(kComponent, [&] {
         return fmt::format("{}: connection {} from {} to {} begins", mapping.notes->name(),

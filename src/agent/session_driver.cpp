@@ -139,7 +139,7 @@ void SessionDriver::on_link_over(ChannelId channel, const std::string& why) {
         if (const auto more = metrics_->lost_lines.admit(settings_.name))
             ops::log_warn(settings_.component, "{}: session {}: channel {} lost ({}); {}{}",
                           settings_.name, short_id_, channel.value, why,
-                          alone ? "waiting for another" : "going on with the others", *more);
+                          alone ? "waiting for another" : "continuing with the others", *more);
     }
     if (was_open && !core_->has_open_channel() && !std::exchange(alone_, true)) alone_since_ = now;
     on_channel_gone(channel, orderly);

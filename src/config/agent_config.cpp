@@ -56,7 +56,7 @@ void read_bind_address(SettingReader& reader, const std::string& section, Client
     mapping.bind_address = parse_ip(address) ? std::string(address) : ipv4_text(*ip);
     if (is_surprising_ip(address)) {
         reader.warning(*bind,
-                       fmt::format("'{}' is {} to .NET and here", printable(address, 80),
+                       fmt::format("'{}' means {} in .NET and here", printable(address, 80),
                                    mapping.bind_address),
                        "write that");
     }
@@ -309,7 +309,7 @@ ServiceOptions read_service_options(const LayeredSource& source, const SourceInp
     for (const auto& entity : options.entities) {
         if (!entity.use_user_metadata && entity.targets.empty()) {
             reader.missing(below(kTargets, entity.path), "there is no target",
-                           "add one, or let UseUserMetadata be true");
+                           "add one, or set UseUserMetadata to true");
         }
     }
     options.close_linger = reader.milliseconds("PortBridge:CloseLingerMilliseconds",

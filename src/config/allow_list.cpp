@@ -150,7 +150,8 @@ Result<std::string> AllowList::add_range(std::string_view item) {
     for (const auto part : parts) {
         if (!is_surprising_ip(part)) continue;
         const std::string meant = ipv4_text(*parse_dotnet_ip(part));
-        return fmt::format("'{}' is {} to .NET and here; write that", printable(part, 80), meant);
+        return fmt::format("'{}' means {} in .NET and here; write that", printable(part, 80),
+                           meant);
     }
     return std::string();
 }

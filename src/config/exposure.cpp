@@ -92,7 +92,7 @@ void warn_of_exposure(const LayeredSource& source, const RelayOptions& options,
              fmt::format("without TLS on {}, anybody on the path can read and change everything, "
                          "tokens included",
                          open->host),
-             "use a certificate, or listen on 127.0.0.1 behind a proxy that does TLS"});
+             "use a certificate, or listen on 127.0.0.1 behind a proxy that terminates TLS"});
     }
 }
 

@@ -41,7 +41,8 @@ public:
     bool on_object_end(std::size_t n, error_code& ec) { return close('}', n, ec); }
     bool on_array_begin(error_code& ec) {
         if (levels_.empty()) {
-            file_.problems.push_back({line_, "", "a configuration file holds one object: { … }"});
+            file_.problems.push_back(
+                {line_, "", "a configuration file contains one object: { … }"});
             ec = json::error::extra_data;
             return false;
         }
@@ -167,7 +168,8 @@ private:
 
     bool scalar(const std::string& value, const std::string& as_json, error_code& ec) {
         if (levels_.empty()) {
-            file_.problems.push_back({line_, "", "a configuration file holds one object: { … }"});
+            file_.problems.push_back(
+                {line_, "", "a configuration file contains one object: { … }"});
             ec = json::error::extra_data;
             return false;
         }
@@ -238,7 +240,7 @@ JsonFile read_json_file(std::string_view text) {
     }
     text = without_byte_order_mark(text);
     if (is_utf16(text)) return refused(fmt::format("the file is UTF-16; {}", kUtf16Remedy));
-    if (trim(text).empty()) return refused("the file is empty; {} is the shortest good file");
+    if (trim(text).empty()) return refused("the file is empty; {} is the shortest valid file");
 
     json::parse_options options;
     options.allow_comments = true;

@@ -179,7 +179,7 @@ std::string not_carried_over(const LayeredSource& source) {
     std::vector<std::string> parts;
     if (source.has("AgentMetrics")) {
         parts.emplace_back(
-            "AgentMetrics (no meters are reported; the log tells of every change of state)");
+            "AgentMetrics (no meters are reported; the log reports every change of state)");
     }
     bool has_file = false;
     bool has_template = false;
@@ -207,7 +207,7 @@ std::string not_carried_over(const LayeredSource& source) {
     }
     for (const std::string_view section : {"Properties", "Enrich", "Filter", "Destructure"}) {
         if (source.has(fmt::format("Serilog:{}", section))) {
-            parts.push_back(fmt::format("Serilog:{} (the lines' own fields)", section));
+            parts.push_back(fmt::format("Serilog:{} (the fields of log lines are fixed)", section));
         }
     }
     if (parts.empty()) return {};

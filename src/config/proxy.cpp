@@ -95,7 +95,7 @@ Result<ProxyOptions> parse_proxy(std::string_view text) {
                 ? std::optional<std::string>("")
                 : hc::percent_decode(credentials.substr(colon + 1), hc::Plus::literal);
         if (!user || !password)
-            return bad_proxy("its user or password has a '%' that escapes nothing");
+            return bad_proxy("its user or password has a '%' that is not a valid escape");
         proxy.user = *user;
         proxy.password = *password;
         text.remove_prefix(at + 1);

@@ -53,7 +53,7 @@ void read_address(SettingReader& reader, const ParsedConnectionString& connectio
     if (named != nullptr && connection.setting != nullptr &&
         layer_of(named) == layer_of(connection.setting)) {
         reader.warning(*connection.setting,
-                       "its Endpoint has no effect: ServiceNamespace is there too",
+                       "its Endpoint has no effect: ServiceNamespace is set too",
                        "keep one of the two");
     }
     // A connection string in this place would otherwise be repeated in the message, key and all.
@@ -78,8 +78,8 @@ bool is_anonymous(SettingReader& reader, AccessRole role, int credentials_layer)
     if (!reader.boolean(path, false)) return false;
     const Setting& setting = *reader.find(path);
     if (role != AccessRole::sender) {
-        reader.warning(setting, "it has no effect here: only the client agent can do without a key",
-                       "");
+        reader.warning(setting,
+                       "it has no effect here: only the client agent can work without a key", "");
         return false;
     }
     if (credentials_layer > setting.layer) return false;
@@ -107,7 +107,7 @@ void read_credentials(SettingReader& reader, const ParsedConnectionString& conne
         return;
     }
     if (key != nullptr && file != nullptr && key->layer == file->layer) {
-        reader.error(*file, "AccessRuleKey is there too", "keep one of the two");
+        reader.error(*file, "AccessRuleKey is set too", "keep one of the two");
     }
     access.key_name = name != nullptr ? std::string(trim(name->value)) : string.key_name;
     if (file != nullptr && file->layer >= layer_of(key)) {
@@ -123,9 +123,10 @@ void read_credentials(SettingReader& reader, const ParsedConnectionString& conne
     // A connection string that is there and can't be read has been reported already.
     if (connection.setting == nullptr && reader.find(key_of("ConnectionString")) != nullptr) return;
     if (access.key_name.empty()) {
-        reader.missing(key_of("AccessRuleName"), "the access rule's name is missing",
-                       "set it, or use --rule or -x; a client agent can do without by --no-auth "
-                       "(NoAuthentication), where the hybrid connection allows that");
+        reader.missing(
+            key_of("AccessRuleName"), "the access rule's name is missing",
+            "set it, or use --rule or -x; a client agent can do without it, with --no-auth "
+            "(NoAuthentication), where the hybrid connection allows that");
     }
     if (access.key.empty()) {
         reader.missing(key_of("AccessRuleKey"), "the access rule's key is missing",

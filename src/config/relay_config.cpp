@@ -66,15 +66,15 @@ void read_tls(SettingReader& reader, RelayOptions& options) {
     options.certificate_file = reader.readable_file("Relay:Tls:CertificateFile");
     options.key_file = reader.readable_file("Relay:Tls:KeyFile");
     if (certificate == nullptr && key == nullptr) {
-        reader.missing(
-            "Relay:Tls", "the relay has no certificate and no private key",
-            "name two PEM files here or by --cert and --key, or ask for plain ws:// by --insecure");
+        reader.missing("Relay:Tls", "the relay has no certificate and no private key",
+                       "name two PEM files here or with --cert and --key, or request plain ws:// "
+                       "with --insecure");
     } else if (certificate == nullptr) {
         reader.missing("Relay:Tls:CertificateFile", "the private key has no certificate",
-                       "name its PEM file here or by --cert");
+                       "name its PEM file here or with --cert");
     } else if (key == nullptr) {
         reader.missing("Relay:Tls:KeyFile", "the certificate has no private key",
-                       "name its PEM file here or by --key");
+                       "name its PEM file here or with --key");
     }
 }
 
@@ -85,7 +85,7 @@ std::string read_key(SettingReader& reader, const std::string& section, std::str
     const Setting* key = reader.find(key_path);
     const Setting* file = reader.find(file_path);
     if (key != nullptr && file != nullptr && key->layer == file->layer) {
-        reader.error(*file, fmt::format("{} is there too", name), "keep one of the two");
+        reader.error(*file, fmt::format("{} is set too", name), "keep one of the two");
     }
     const bool use_file = file != nullptr && (key == nullptr || file->layer > key->layer);
     std::string secret = use_file ? reader.secret_file(file_path) : reader.text(key_path);
@@ -112,8 +112,8 @@ void read_rights(SettingReader& reader, const std::string& section, AccessRule& 
         }
     }
     if (rights.empty()) {
-        reader.missing(below(section, "Rights"), "the rule gives no right",
-                       R"(list some of "Manage", "Listen" and "Send")");
+        reader.missing(below(section, "Rights"), "the rule grants no rights",
+                       R"(list one or more of "Manage", "Listen" and "Send")");
     }
 }
 
@@ -132,7 +132,7 @@ std::vector<AccessRule> read_rules(SettingReader& reader, const std::string& sec
         } else if (std::any_of(rules.begin(), rules.end(),
                                [&](const auto& r) { return iequals(r.name, rule.name); })) {
             reader.error(*reader.find(below(path, "Name")), "another rule has this name",
-                         "a rule has two keys (SecondaryKey) so that they can be changed");
+                         "a rule has two keys (SecondaryKey) so that they can be rotated");
         }
         const bool has_key = reader.find(below(path, "Key")) || reader.find(below(path, "KeyFile"));
         rule.key = read_key(reader, path, "Key");
@@ -168,7 +168,7 @@ void add_rule_flags(const RelayFlags& flags, RelayOptions& options, Diagnostics&
                                         "chmod 600 " + flags.rule_key_file});
     }
     if (!secret.error.empty()) {
-        return error("--rule-key-file", secret.error, "it holds the key's text on one line");
+        return error("--rule-key-file", secret.error, "it must contain the key's text on one line");
     }
     if (secret.content.size() > hc::kMaxKeySize || flags.rule.size() > hc::kMaxKeyNameSize) {
         return error("--rule-key-file", "the rule's name or key is too long",
@@ -192,7 +192,7 @@ void read_user_metadata(SettingReader& reader, const std::string& path,
     connection.user_metadata = winner->value;
     if (winner->value.size() > kMaxUserMetadata) {
         reader.warning(*winner, fmt::format("the text has {} bytes", winner->value.size()),
-                       fmt::format("Azure Relay takes {} at most", kMaxUserMetadata));
+                       fmt::format("Azure Relay accepts {} at most", kMaxUserMetadata));
     }
 }
 
@@ -242,7 +242,7 @@ void check_usable(SettingReader& reader, const RelayOptions& options) {
     };
     if (options.hybrid_connections.empty()) {
         warn(std::string(kConnections), "there is no hybrid connection, so nobody can be served",
-             "add one here or by --connection");
+             "add one here or with --connection");
     }
     if (may_listen(options.access_rules)) return;
     for (const auto& connection : options.hybrid_connections) {
@@ -272,7 +272,9 @@ void read_limits(SettingReader& reader, RelayOptions& options) {
     seconds("RendezvousTimeoutSeconds", options.rendezvous_timeout, 1);
     seconds("HalfCloseTimeoutSeconds", options.half_close_timeout, 1);
     if (const Setting* old = reader.find("Relay:CloseTimeoutSeconds")) {
-        reader.warning(*old, "has no effect any more: half-closed connections live while TCP does",
+        reader.warning(*old,
+                       "no longer has an effect: half-closed connections last as long as their TCP "
+                       "connections",
                        "remove it, or set HalfCloseTimeoutSeconds");
     }
     seconds("PingIntervalSeconds", options.ping_interval, 1);
@@ -320,8 +322,9 @@ RelayOptions read_relay_options(const LayeredSource& source, const RelayFlags& f
     if (!options.public_address.empty()) {
         const auto address = hc::parse_relay_address(options.public_address);
         if (!address) {
-            reader.error(*reader.find("Relay:PublicAddress"), address.error().message(),
-                         "write host or host:port, with https:// in front if a proxy does TLS");
+            reader.error(
+                *reader.find("Relay:PublicAddress"), address.error().message(),
+                "write host or host:port, with https:// in front if a proxy terminates TLS");
         }
     }
     for (const Setting* item : reader.list("Relay:TrustedProxies")) {

@@ -41,7 +41,7 @@ void read_windows(SettingReader& reader, SessionOptions& options) {
                  fmt::format("MaxStreamWindowKilobytes ({}{}) is below StreamWindowKilobytes ({})",
                              options.max_stream_window / kKilobyte,
                              is_default ? ", the default" : "", options.stream_window / kKilobyte),
-                 "a window begins with the one and grows up to the other");
+                 "a window begins at the smaller and grows to the larger of the two");
 }
 
 }  // namespace

@@ -23,10 +23,10 @@ std::filesystem::path resolve(const Setting& setting) {
 /// The remedy for a file that is not where it was looked for.
 std::string where_names_count_from(const Setting& setting) {
     if (!setting.directory.empty())
-        return fmt::format("names in that file count from its folder, {}",
+        return fmt::format("names in that file are relative to its folder, {}",
                            std::filesystem::absolute(setting.directory).string());
     std::error_code ignored;
-    return fmt::format("the name counts from the working directory, {}",
+    return fmt::format("the name is relative to the working directory, {}",
                        std::filesystem::current_path(ignored).string());
 }
 
@@ -66,7 +66,7 @@ SecretFile read_secret_file(const std::filesystem::path& path) {
         result.error = fmt::format("{} is empty", path.string());
     } else if (result.content.find_first_of("\r\n") != std::string::npos) {
         result.error = fmt::format(
-            "{} has more than one line; it has to hold the key and nothing else", path.string());
+            "{} has more than one line; it must contain the key and nothing else", path.string());
     }
     if (!result.error.empty()) result.content.clear();
     if (readable_by_others) {
@@ -166,7 +166,8 @@ std::string SettingReader::secret_file(std::string_view path) {
     if (setting == nullptr) return {};
     const auto file = resolve(*setting);
     SecretFile secret = read_secret_file(file);
-    if (!secret.error.empty()) error(*setting, secret.error, "it holds the key's text on one line");
+    if (!secret.error.empty())
+        error(*setting, secret.error, "it must contain the key's text on one line");
     if (!secret.warning.empty()) {
         warning(*setting, secret.warning, fmt::format("chmod 600 {}", file.string()));
     }

@@ -46,7 +46,7 @@ bool make_random(MutableByteSpan out) {
 // check_library() has found all of them at the start, so memory is short or OpenSSL was taken
 // apart; what would be made instead, all zeros, anybody can make.
 [[noreturn]] void give_up(const char* what) {
-    std::fprintf(stderr, "hpb: error: OpenSSL has failed (%s); ending\n", what);
+    std::fprintf(stderr, "hpb: error: OpenSSL failed (%s); aborting\n", what);
     std::abort();
 }
 

@@ -54,7 +54,7 @@ Result<Values> split_values(std::string_view text) {
         std::size_t index = 0;
         while (index < kKeyCount && !iequals(kKeys[index], key)) ++index;
         if (index == kKeyCount) return unknown_key(key);
-        if (values[index]) return bad(fmt::format("'{}' is there twice", kKeys[index]));
+        if (values[index]) return bad(fmt::format("'{}' occurs twice", kKeys[index]));
         values[index] = trim(part.substr(equals + 1));
     }
     return values;
@@ -112,10 +112,11 @@ std::string check_credentials(const Values& values) {
     const bool has_key = values[kKey] && !values[kKey]->empty();
     const bool has_name = values[kKeyName] && !values[kKeyName]->empty();
     const bool has_signature = values[kSignature] && !values[kSignature]->empty();
-    if (has_name && !has_key) return "'SharedAccessKeyName' needs 'SharedAccessKey' beside it";
-    if (has_key && !has_name) return "'SharedAccessKey' needs 'SharedAccessKeyName' beside it";
+    if (has_name && !has_key) return "'SharedAccessKeyName' needs 'SharedAccessKey'";
+    if (has_key && !has_name) return "'SharedAccessKey' needs 'SharedAccessKeyName'";
     if (has_signature && has_key) {
-        return "'SharedAccessSignature' excludes 'SharedAccessKeyName' and 'SharedAccessKey'";
+        return "'SharedAccessSignature' cannot be combined with 'SharedAccessKeyName' or "
+               "'SharedAccessKey'";
     }
     if (has_name && values[kKeyName]->size() > kMaxKeyNameSize) {
         return fmt::format("'SharedAccessKeyName' is longer than {} characters", kMaxKeyNameSize);

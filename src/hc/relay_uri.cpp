@@ -45,12 +45,12 @@ std::string parse_authority(std::string_view text, RelayAddress& out) {
     bool has_port = false;
     if (text.starts_with('[')) {
         const auto end = text.find(']');
-        if (end == std::string_view::npos) return "the IPv6 address lacks its ']'";
+        if (end == std::string_view::npos) return "the IPv6 address has no closing ']'";
         out.host = to_lower(text.substr(1, end - 1));
         if (!is_ipv6_literal(out.host)) return "not an IPv6 address between the brackets";
         port = text.substr(end + 1);
         has_port = !port.empty();
-        if (has_port && port.front() != ':') return "expected ':' and a port behind ']'";
+        if (has_port && port.front() != ':') return "expected ':' and a port after ']'";
         if (has_port) port.remove_prefix(1);
     } else {
         const auto colon = text.find(':');
@@ -164,7 +164,7 @@ Result<RendezvousUrl> parse_rendezvous_url(std::string_view url) {
         return bad_address(shown, "a rendezvous address begins with wss:// or ws://");
     }
     if (std::any_of(url.begin(), url.end(), [](char c) { return is_control(c) || c == ' '; })) {
-        return bad_address(shown, "the rendezvous address holds a space or a control character");
+        return bad_address(shown, "the rendezvous address contains a space or a control character");
     }
     const auto target_start = std::min(url.find_first_of("/?#"), url.size());
     if (const auto why = parse_authority(url.substr(0, target_start), result.relay); !why.empty()) {
@@ -249,9 +249,9 @@ std::string check_entity_path(std::string_view path) {
                            kMaxEntityPathSize);
     }
     for (const auto segment : split(path, '/')) {
-        if (segment.empty()) return "no '/' may begin, end or follow another in the name";
+        if (segment.empty()) return "the name must not begin or end with '/' or contain '//'";
         if (segment == "." || segment == "..")
-            return "'.' and '..' are not allowed between slashes";
+            return "'.' and '..' are not allowed as parts of the name";
         for (const char c : segment) {
             if (is_alphanumeric(c) || std::string_view("-._~").find(c) != std::string_view::npos) {
                 continue;

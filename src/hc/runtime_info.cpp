@@ -145,11 +145,11 @@ Result<RuntimeInformation> parse_atom_entry(std::string_view xml) {
     if (const auto why = load(document, xml); !why.empty()) return malformed(why);
     const auto root = document.document_element();
     if (local_name(root) == "feed") {
-        return malformed("the relay knows no hybrid connection of this name");
+        return malformed("the relay has no hybrid connection of this name");
     }
     if (local_name(root) != "entry") return malformed("the document is not an ATOM entry");
     const auto description = child_of(child_of(root, "content"), "HybridConnectionDescription");
-    if (!description) return malformed("the ATOM entry holds no HybridConnectionDescription");
+    if (!description) return malformed("the ATOM entry contains no HybridConnectionDescription");
 
     RuntimeInformation info;
     info.created_at = time_of(child_of(description, "CreatedAt"));

@@ -239,7 +239,8 @@ struct ResponseParser::Impl {
             if (const auto parsed = parse_head(*head, *reader); !parsed) return parsed.error();
             if (reader->response.status < 100) return malformed(head->what(), "bad status");
             if (!is_interim()) break;
-            if (++interim > kMaxInterim) return malformed(head->what(), "too many interim answers");
+            if (++interim > kMaxInterim)
+                return malformed(head->what(), "too many interim responses");
             begin();
         }
         const auto body_bytes = read_body(in.substr(head_bytes));

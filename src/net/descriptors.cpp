@@ -61,7 +61,7 @@ std::string descriptor_shortage() {
     const std::size_t all = limit();
     return "this process may open " + std::to_string(all) + " files, and only the last " +
            std::to_string(all - first_reserved()) +
-           ", kept for the way to the relay, are free; raise the limit of open files "
+           ", reserved for reaching the relay, are free; raise the limit of open files "
            "(LimitNOFILE, ulimit -n)";
 }
 

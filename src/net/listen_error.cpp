@@ -5,7 +5,7 @@ namespace hpb::net {
 Error listen_error(const std::string& where, const error_code& error, const std::string& key) {
     std::string advice;
     if (error == asio::error::address_in_use) {
-        advice = "; another program listens there: stop it or choose another port";
+        advice = "; another program is listening there: stop it or choose another port";
     } else if (error == asio::error::access_denied) {
         advice =
             "; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE: grant it (setcap "

@@ -91,15 +91,17 @@ std::string explain_407(const Proxy& proxy, const http::ResponseHead& answer,
     if (!schemes.empty() && lower.find("basic") == std::string::npos) {
         return name_of(proxy) + " offers authentication by " + schemes +
                " only, and hpb speaks Basic (" + status +
-               "); ask for an exception for the relay, or put a proxy before it that logs in, such "
+               "); ask for an exception for the relay, or put an authenticating proxy before it, "
+               "such "
                "as cntlm or px";
     }
     if (!proxy.user.empty()) {
         return name_of(proxy) + " refused the user or password (" + status +
-               "); check the user and password in the proxy's URL; they are not tried again for "
+               "); check the user and password in the proxy's URL; they will not be tried again "
+               "for "
                "some minutes";
     }
-    return name_of(proxy) + " wants a user and password (" + status +
+    return name_of(proxy) + " requires a user and password (" + status +
            "); put them into the proxy's URL: http://user:password@host:port";
 }
 
@@ -197,7 +199,7 @@ awaitable<Result<void>> wait_for_login(const Proxy& proxy, Clock::time_point dea
                     std::chrono::ceil<std::chrono::seconds>(login.refused_until - now);
                 co_return Error(errc::not_permitted,
                                 name_of(proxy) +
-                                    " refused the user or password; they are tried again in " +
+                                    " refused the user or password; they will be tried again in " +
                                     std::to_string(left.count()) +
                                     " s; check the user and password in the proxy's URL");
             }

@@ -199,7 +199,7 @@ bool Resolver::State::start_thread() {
     std::uint64_t suppressed = 0;
     if (!started && threads > 0 && lines.admit(Clock::now(), suppressed)) {
         ops::log_warn("net",
-                      "no further thread can be started for looking up names ({}), so that they "
+                      "no further thread can be started for looking up names ({}), so look-ups "
                       "wait for each other; raise the limit of processes (TasksMax, ulimit -u)",
                       no_thread);
     }
@@ -302,7 +302,7 @@ Error Resolver::State::lateness(const Name& name) const {
                          [](const NamePtr& a, const NamePtr& b) { return a->began < b->began; });
     std::string text = "the name " + name.text +
                        " could not be looked up in time: " + std::to_string(running.size()) +
-                       " other look-ups wait for an answer of DNS, the oldest for " +
+                       " other look-ups wait for an answer from DNS, the oldest for " +
                        (*oldest)->text;
     if (!no_thread.empty()) text += ", and no further thread can be started (" + no_thread + ")";
     return {errc::timed_out, std::move(text)};

@@ -127,7 +127,7 @@ std::string explain_certificate(SSL* ssl, const std::string& host, long verdict)
             if (names.empty()) {
                 return whose +
                        " has no subjectAltName with a host name or address, and its common "
-                       "name does not count; use a certificate that has one";
+                       "name is ignored; use a certificate that has one";
             }
             return whose + " is for " + names +
                    "; use one of these names for the relay, or a certificate for this one";
@@ -159,8 +159,8 @@ constexpr Meaning kMeanings[] = {
      "the peer speaks HTTP without TLS (http:// or ws:// in place of https://)"},
     {"wrong version number", kNoTls, "the peer does not speak TLS"},
     {"packet length too long", kNoTls, "the peer does not speak TLS"},
-    {"unsupported protocol", " speaks no TLS version that this side accepts (1.2 or later)",
-     "the peer speaks no TLS version that this side accepts (1.2 or later)"},
+    {"unsupported protocol", " supports no TLS version that this side accepts (1.2 or later)",
+     "the peer supports no TLS version that this side accepts (1.2 or later)"},
     {"alert protocol version", " does not accept TLS 1.2 or later",
      "the peer does not accept TLS 1.2 or later"},
     {"no shared cipher", "",
@@ -171,15 +171,15 @@ constexpr Meaning kMeanings[] = {
      "ECDHE and AES-GCM or ChaCha20)",
      "the peer does not accept what this side offers"},
     {"unrecognized name",
-     " does not know the name by which it was called; use one of the names in its certificate", ""},
+     " does not know the name that was used for it; use one of the names in its certificate", ""},
     {"alert unknown ca", "", "the peer does not trust the CA of this certificate"},
-    {"alert bad certificate", " wants another certificate of this side",
+    {"alert bad certificate", " requires another certificate from this side",
      "the peer does not accept this certificate"},
-    {"alert certificate unknown", " wants another certificate of this side",
+    {"alert certificate unknown", " requires another certificate from this side",
      "the peer does not accept this certificate"},
     {"alert certificate expired", "", "the peer says that this certificate has expired"},
     {"certificate required",
-     " asks for a certificate of this side, which hpb does not have: use another address", ""},
+     " asks for a client certificate, which hpb does not have: use another address", ""},
 };
 
 /// In OpenSSL's name of an alert that the peer has sent ("tlsv1 alert internal error").

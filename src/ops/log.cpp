@@ -74,7 +74,7 @@ private:
         if (outcome == RollingFile::Outcome::written) {
             const std::string line_of_loss =
                 format_line(format_, now, Level::warn, "log",
-                            fmt::format("the log file {} takes lines again; {} were lost",
+                            fmt::format("the log file {} can be written again; {} lines were lost",
                                         file_->path().string(), std::exchange(lost_, 0)));
             write_console(line_of_loss);
             (void)file_->write(line_of_loss, now);
@@ -83,7 +83,8 @@ private:
                  "the log file {} can't be written: {}; lines are lost until it can",
                  file_->path().string(), file_->last_error());
         } else if (outcome == RollingFile::Outcome::full) {
-            tell(now, Level::warn, "the log file {} is full; it takes no more until tomorrow",
+            tell(now, Level::warn,
+                 "the log file {} is full; nothing more is written to it until tomorrow",
                  file_->path().string());
         }
     }

@@ -208,9 +208,8 @@ net::awaitable<void> Connection::serve_rendezvous() {
     rejection.description =
         hc::query_parameter(query, "sb-hc-statusDescription", hc::Plus::is_space).value_or("");
     PendingSender::deliver(sender, std::move(rejection));
-    const Refusal refusal{valid ? 410u : 400u, valid
-                                                   ? "The sender was rejected as asked"
-                                                   : "sb-hc-statusCode has to be from 100 to 999"};
+    const Refusal refusal{valid ? 410u : 400u, valid ? "The sender was rejected as requested"
+                                                     : "sb-hc-statusCode must be from 100 to 999"};
     co_await refuse(refusal);
 }
 

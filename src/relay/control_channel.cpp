@@ -141,7 +141,7 @@ net::awaitable<void> ControlChannel::watch(std::shared_ptr<ControlChannel> self)
             co_return;
         }
         if (heard == self->socket_.last_received() && net::Clock::now() >= death) {
-            ops::log_warn("relay", "listener {} on {} answers no Ping", self->id_,
+            ops::log_warn("relay", "listener {} on {} does not answer Pings", self->id_,
                           self->entity_->options.path);
             ops::reached(ops::Limit::silent_listeners);
             self->socket_.interrupt();

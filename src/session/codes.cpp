@@ -9,27 +9,27 @@ const char* describe(errc e) {
         case errc::none:
             return "no error";
         case errc::malformed_frame:
-            return "a frame has a length or value that it cannot have";
+            return "a frame has an invalid length or value";
         case errc::unknown_frame:
-            return "a frame of a type that this version does not know";
+            return "a frame has an unknown type";
         case errc::frame_too_large:
-            return "a frame is longer than was agreed";
+            return "a frame is longer than agreed";
         case errc::unexpected_frame:
-            return "a frame that does not belong there";
+            return "an unexpected frame";
         case errc::welcome_rejected:
             return "the service did not prove that it knows this session";
         case errc::frame_after_close:
             return "a frame after the channel was closed";
         case errc::flow_control:
-            return "the peer sent more than it was given credit for";
+            return "the peer sent more than its credit allows";
         case errc::final_size:
             return "the peer changed where a stream ends";
         case errc::wrong_stream:
             return "a frame for a stream that was never opened";
         case errc::stream_limit:
-            return "the peer opened more streams than it may";
+            return "the peer opened more streams than it is allowed to";
         case errc::ack_beyond_sent:
-            return "the peer acknowledged what was never sent";
+            return "the peer acknowledged data that was never sent";
         case errc::too_fragmented:
             return "the peer sent a stream in too many separate pieces";
         case errc::flood:
@@ -37,7 +37,7 @@ const char* describe(errc e) {
         case errc::session_ended:
             return "the peer ended the session";
         case errc::session_expired:
-            return "no channel came back within the grace time";
+            return "no new channel within the grace period";
         case errc::stream_forgotten:
             return "the peer no longer knows the stream";
         case errc::application_reset:
@@ -55,7 +55,7 @@ const char* describe(errc e) {
         case errc::too_many_channels:
             return "too many channels in this session";
         case errc::closed:
-            return "closed before";
+            return "already closed";
         case errc::refused:
             return "the service refused the channel";
     }
@@ -65,7 +65,7 @@ const char* describe(errc e) {
 const char* describe(HelloRefusal code) {
     switch (code) {
         case HelloRefusal::malformed:
-            return "the greeting could not be read";
+            return "the HELLO could not be parsed";
         case HelloRefusal::version:
             return "no protocol version in common";
         case HelloRefusal::unknown_session:
@@ -99,7 +99,7 @@ const char* describe(OpenRefusal code) {
         case OpenRefusal::no_such_key:
             return "no target with this key";
         case OpenRefusal::limit_reached:
-            return "a limit of the service agent is reached";
+            return "a limit of the service agent has been reached";
     }
     return "an unknown reason";
 }

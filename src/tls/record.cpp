@@ -16,11 +16,11 @@ boost::system::error_code make_error_code(errc e) {
                 case errc::bad_record:
                     return "TLS: the peer sent something that is not a TLS 1.3 record";
                 case errc::bad_record_mac:
-                    return "TLS: a record was changed on its way";
+                    return "TLS: a record was modified in transit";
                 case errc::unexpected_record:
-                    return "TLS: the peer sent a message that may not come here";
+                    return "TLS: the peer sent a message that is not allowed here";
                 case errc::flood:
-                    return "TLS: the peer sends empty records or KeyUpdates without end";
+                    return "TLS: the peer keeps sending empty records or KeyUpdates";
                 case errc::cipher_failed:
                     return "TLS: the cipher failed";
             }

@@ -85,7 +85,7 @@ std::string describe(const Stranger& stranger, ByteSpan first) {
             break;
     }
     const auto shown = first.first(std::min(first.size(), kShownBytes));
-    return "no bridge that is known here (its first bytes: " + crypto::hex(shown) + " '" +
+    return "not a known bridge (its first bytes: " + crypto::hex(shown) + " '" +
            printable(as_text(shown), kShownBytes) + "')";
 }
 

@@ -45,8 +45,7 @@ bool is_upgrade(const http::RequestHead& request) {
 }
 
 Result<void> check_upgrade_request(const http::RequestHead& request) {
-    if (request.method != "GET")
-        return bad_handshake("a WebSocket upgrade has to be a GET request");
+    if (request.method != "GET") return bad_handshake("a WebSocket upgrade must be a GET request");
     if (request.version < 11) return bad_handshake("a WebSocket upgrade needs HTTP/1.1");
     const auto length = request.headers.get("Content-Length");
     if (request.headers.has("Transfer-Encoding") || (!length.empty() && length != "0")) {
@@ -60,7 +59,7 @@ Result<void> check_upgrade_request(const http::RequestHead& request) {
         return bad_handshake("the header Connection: Upgrade is missing");
     }
     if (request.headers.get("Sec-WebSocket-Version") != "13") {
-        return bad_handshake("Sec-WebSocket-Version has to be 13");
+        return bad_handshake("Sec-WebSocket-Version must be 13");
     }
     if (!is_valid_key(request.headers.get("Sec-WebSocket-Key"))) {
         return bad_handshake("Sec-WebSocket-Key is missing or malformed");
@@ -109,17 +108,17 @@ Result<void> check_upgrade_response(const http::ResponseHead& response, std::str
     }
     const auto& headers = response.headers;
     if (!headers.has_token("Upgrade", "websocket") || !headers.has_token("Connection", "upgrade")) {
-        return bad_handshake("the 101 answer lacks Upgrade: websocket or Connection: Upgrade");
+        return bad_handshake("the 101 response lacks Upgrade: websocket or Connection: Upgrade");
     }
     if (headers.get("Sec-WebSocket-Accept") != accept_key(key)) {
-        return bad_handshake("the 101 answer's Sec-WebSocket-Accept does not fit the key");
+        return bad_handshake("the 101 response's Sec-WebSocket-Accept does not match the key");
     }
     if (!headers.get("Sec-WebSocket-Extensions").empty()) {
-        return bad_handshake("the 101 answer selects an extension that was not offered");
+        return bad_handshake("the 101 response selects an extension that was not offered");
     }
     const auto chosen = headers.get("Sec-WebSocket-Protocol");
     if (!chosen.empty() && std::find(offered.begin(), offered.end(), chosen) == offered.end()) {
-        return bad_handshake("the 101 answer selects a subprotocol that was not offered");
+        return bad_handshake("the 101 response selects a subprotocol that was not offered");
     }
     return {};
 }

@@ -278,7 +278,7 @@ async def test_strangers_are_named_with_what_they_ask_for(bench, relay):
             (b"\x01\x00\x00\x0apostgresql", "azbridge, which asked for its port 'postgresql'"),
             (b"\x08tcp:3389", "Port Bridge, which asked for 'tcp:3389'"),
             (b"\x06tcp:80", "Port Bridge, which asked for 'tcp:80'"),
-            (b"GET / HTTP/1.1\r\n", "no bridge that is known here"),
+            (b"GET / HTTP/1.1\r\n", "not a known bridge"),
             (v1_peer.preamble(4711), "configuration key 4711")]:
         await turned_away(relay, first, 5)
         await until(lambda: words in service.errors or "more since" in service.errors, 5, words)

@@ -88,11 +88,11 @@ async def test_an_azbridge_listener_is_named(bench, relay, answer):
     await service.close()
 
 
-@pytest.mark.parametrize("words, answer", [("it sends back what it is sent", "echo"),
-                                           ("what it sends is no v1", b"HTTP/1.1 400 Bad Request\r\n\r\n")])
+@pytest.mark.parametrize("words, answer", [("it echoes what it receives", "echo"),
+                                           ("what it sends is not v1", b"HTTP/1.1 400 Bad Request\r\n\r\n")])
 @asynctest()
 async def test_a_listener_that_is_no_bridge_is_named_and_the_application_reset(bench, relay, words, answer):
-    """D6: every listener of an SDK agrees to the first sub-protocol that is offered."""
+    """D6: every listener of an SDK agrees to the first subprotocol that is offered."""
     async def serve(channel):
         while await channel._more():
             data = bytes(channel._buffer)

@@ -112,11 +112,11 @@ ROWS = [
     (f"{CLIENT} --config {{open_end}}", "open\\.json:1: .*not JSON at column 41: the text ends too early", 2),
     (f"{CLIENT} --config {{twice}}", "twice\\.json:2: relay: .*twice", 2),
     (f"{CLIENT} --config {{utf16_json}}", "the file is UTF-16; save it as UTF-8", 2),
-    (f"{CLIENT} --config {{array}}", "array\\.json:1: a configuration file holds one object", 2),
-    (f"{CLIENT} --config {{empty}}", "the file is empty; \\{{\\}} is the shortest good file", 2),
+    (f"{CLIENT} --config {{array}}", "array\\.json:1: a configuration file contains one object", 2),
+    (f"{CLIENT} --config {{empty}}", "the file is empty; \\{{\\}} is the shortest valid file", 2),
     ("check --config {nothing}", "nothing\\.json: there is nothing to run; add Relay, PortBridge:EntityPaths or", 2),
     ("client --relay h --rule root --rule-key-file {key} -L 0:simple --ca absent.pem",
-     "absent\\.pem can't be read: No such file or directory; the name counts from the working directory, /", 2),
+     "absent\\.pem can't be read: No such file or directory; the name is relative to the working directory, /", 2),
     ("client --relay h --rule root --rule-key-file {key} -L 0:simple --ca {folder}", "{folder} is a folder", 2),
     ("client --relay h --rule root --rule-key-file {key} -L 127.0.0.1:0:simple --ca {text}",
      "notes\\.txt.* holds no .*certificate", 2),
@@ -135,7 +135,7 @@ ROWS = [
     ("service --config {bad_target_key}", "Targets:web: .*key is not a number; use the client's", 2),
     # -- what the system says
     (f"relay --listen 127.0.0.1:{{taken}} {RELAY}", "cannot listen on 127.0.0.1:{taken}: Address already in use; another "
-     "program listens there", 1),
+     "program is listening there", 1),
     (f"relay --listen 192.0.2.1:8443 {RELAY}", "cannot listen on 192.0.2.1:8443: .*; this machine has no such address: "
      "check Relay:Listen", 1),
 ]

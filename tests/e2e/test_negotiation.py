@@ -22,7 +22,7 @@ def echo():
 
 
 class V1Service(v1_peer.Service):
-    """A v1-only listener with a rule for sub-protocols: "first" of those offered, as .NET's, or "none"."""
+    """A v1-only listener with a rule for subprotocols: "first" of those offered, as .NET's, or "none"."""
 
     def __init__(self, *arguments, rule="none", **how):
         self.rule, self.offers = rule, []
@@ -82,9 +82,9 @@ def test_pinning(bench, relay, echo, client_protocol, service_protocol):
     pins = {client_protocol, service_protocol}
     if pins == {"v1", "v2"}:
         assert reset_at_once(address) == "reset", "no common protocol is a reset, not an end of file"
-        client.wait_error(r"speaks only v1, and this agent's Protocol is v2|offers no sub-protocol, which means hpb\.v1", 5)
+        client.wait_error(r"speaks only v1, and this agent's Protocol is v2|offers no subprotocol, which means hpb\.v1", 5)
         if service_protocol == "v2":
-            service.wait_error(r"offers no sub-protocol, which means hpb\.v1, and this agent's Protocol is v2", 5)
+            service.wait_error(r"offers no subprotocol, which means hpb\.v1, and this agent's Protocol is v2", 5)
         assert echo.live == 0
     else:
         with socket.create_connection(address) as sock:

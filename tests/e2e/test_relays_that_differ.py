@@ -100,7 +100,7 @@ def test_a_relay_that_does_not_describe_its_entities(bench, between, answer):
         service.wait_ready()
         (address,) = client.wait_ready()
         assert apps.exchange(address, b"x" * 1000) == b"x" * 1000
-        assert re.search(r"WARN.*does not describe simple|WARN.*connections will be tried", client.errors)
+        assert re.search(r"WARN.*does not describe simple|WARN.*connections will be attempted", client.errors)
 
 
 def test_a_relay_that_drops_sub_protocols(bench, between):
@@ -111,9 +111,9 @@ def test_a_relay_that_drops_sub_protocols(bench, between):
         (address,) = client.wait_ready()
         for _ in range(3):
             assert apps.exchange(address, b"x" * 1000) == b"x" * 1000
-        (line,) = re.findall(r"WARN.*sub-protocol.*", client.errors)
+        (line,) = re.findall(r"WARN.*subprotocol.*", client.errors)
         assert "will not survive" in line
-        (line,) = re.findall(r"WARN.*sub-protocol.*", service.errors)
+        (line,) = re.findall(r"WARN.*subprotocol.*", service.errors)
         assert "senders' requests" in line and "will not survive" in line
 
 
@@ -171,7 +171,7 @@ def test_what_is_said_of_wrong_addresses_and_tokens(bench, relay):
     said("--relay", f"http://127.0.0.1:{relay.port}/", *rule, *target, pattern="(?i)TLS")
     ca = ["--ca", bench.certificates.ca]
     said("--relay", url, *ca, *rule, "-L", "127.0.0.1:0/5011:simpel", pattern="check the hybrid connection's name")
-    for token, remedy in ((relay.token(seconds=-100), "made anew"), (relay.token("other"), "made for this name")):
+    for token, remedy in ((relay.token(seconds=-100), "must be regenerated"), (relay.token("other"), "must be for this name")):
         endpoint = f"Endpoint={url};SharedAccessSignature={token}"
         said("-x", endpoint, *ca, *target, pattern=remedy)
 

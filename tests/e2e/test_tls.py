@@ -216,7 +216,7 @@ CUT = r"ended the connection during the TLS handshake; check that it speaks TLS 
     (replies(alert(40)), r"accepts no TLS version and cipher suite that this side offers"),
     (replies(alert(70)), r"does not accept TLS 1\.2 or later"),
     (replies(alert(80)), r"ended the TLS handshake with the alert 'internal error'; its own log may say why"),
-    (replies(alert(112)), r"does not know the name by which it was called; use one of the names in its certificate")],
+    (replies(alert(112)), r"does not know the name that was used for it; use one of the names in its certificate")],
     ids=["end", "reset", "end at once", "close_notify", "HTTP", "SSH", "handshake failure", "protocol version",
          "internal error", "unrecognized name"])
 def test_a_handshake_that_fails_is_one_line_with_the_address_and_the_remedy(bench, role, serve, pattern):

@@ -96,7 +96,7 @@ class ClientAgent:
 
 
 class ServiceAgent(v1_peer.Service):
-    """An original service agent. It agrees to the first sub-protocol that is offered, whatever it is."""
+    """An original service agent. It agrees to the first subprotocol that is offered, whatever it is."""
 
     async def _one(self, request):
         offered = [v for n, v in request["connectHeaders"].items() if n.lower() == "sec-websocket-protocol"]

@@ -139,7 +139,7 @@ TEST_F(AgentConfigTest, ReadsValuesAsDotnetDoes) {
     EXPECT_THAT(warnings(), HasSubstr("'junk' is not *, an IP address, first-last or "
                                       "address/prefix, and has no effect after *; remove it"));
     EXPECT_THAT(warnings(), HasSubstr("ends before it begins, so it admits nobody"));
-    EXPECT_THAT(warnings(), HasSubstr("BindToAddress: '127.1' is 127.0.0.1 to .NET and here"));
+    EXPECT_THAT(warnings(), HasSubstr("BindToAddress: '127.1' means 127.0.0.1 in .NET and here"));
 }
 
 /// D15: booleans as BooleanConverter reads them, and no more.
@@ -181,10 +181,10 @@ TEST_F(AgentConfigTest, SendersMayDoWithoutAnAccessRule) {
 
     (void)client(with(""));
     EXPECT_THAT(errors(),
-                HasSubstr("a client agent can do without by --no-auth (NoAuthentication)"));
+                HasSubstr("a client agent can do without it, with --no-auth (NoAuthentication)"));
     (void)service(with(R"(, "NoAuthentication": true)"));
     EXPECT_THAT(errors(), HasSubstr("the access rule's name is missing"));
-    EXPECT_THAT(warnings(), HasSubstr("only the client agent can do without a key"));
+    EXPECT_THAT(warnings(), HasSubstr("only the client agent can work without a key"));
 
     const char* both =
         R"(, "NoAuthentication": true, "AccessRuleName": "n", "AccessRuleKey": "c2VjcmV0LWtleS1uZXZlci1zaG93bg==")";

@@ -108,7 +108,7 @@ TEST(AllowList, ReadsAddressesAsDotnetDoes) {
     AllowList list;
     EXPECT_EQ(list.add("10.1.34.01-10.1.34.255").value(), "");
     EXPECT_EQ(list.add("10.0.0.010").value(),
-              "'10.0.0.010' is 10.0.0.8 to .NET and here; write that");
+              "'10.0.0.010' means 10.0.0.8 in .NET and here; write that");
     EXPECT_NE(list.add("10.1").value(), "");
 }
 

@@ -112,9 +112,9 @@ TEST_F(RelayConfigTest, ReportsEverythingAtOnce) {
           "Relay:Tls:KeyFile: the certificate has no", "MaxListeners: 0 is out of range",
           "Relay:PublicAddress: ", "Rights:0: unknown right 'Root'",
           "AccessRules:1:Name: another rule has this name",
-          "AccessRules:2:Name: the rule has no name", "AccessRules:2:KeyFile: Key is there too",
-          "AccessRules:2:Rights: the rule gives no right", "AccessRules:3:Key: the rule has no key",
-          "HybridConnections:a b: "}) {
+          "AccessRules:2:Name: the rule has no name", "AccessRules:2:KeyFile: Key is set too",
+          "AccessRules:2:Rights: the rule grants no rights",
+          "AccessRules:3:Key: the rule has no key", "HybridConnections:a b: "}) {
         EXPECT_THAT(all, HasSubstr(part));
     }
     EXPECT_EQ(diagnostics.errors.size(), 16u) << all;

@@ -203,7 +203,7 @@ awaitable<void> DialTest::proxy_refuses(std::string response, std::string expect
 
 TEST_F(DialTest, SaysWhatAProxyWants) {
     run(proxy_refuses("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
-                      "wants a user and password"));
+                      "requires a user and password"));
 }
 
 TEST_F(DialTest, SaysWhatAProxyRefuses) {
@@ -221,7 +221,7 @@ TEST_F(DialTest, SaysWhichAuthenticationAProxyOffers) {
     run(proxy_refuses(head + "Proxy-Authenticate: Negotiate, Basic realm=\"x\"\r\n\r\n",
                       "refused the user or password", "user-of-basic"));
     run(proxy_refuses(head + "Proxy-Authenticate: Basic realm=\"x\"\r\n\r\n",
-                      "wants a user and password"));
+                      "requires a user and password"));
 }
 
 // F16: a login page or a policy.

@@ -63,7 +63,7 @@ TEST_P(Record, ThatWasChangedAnywhereIsRefused) {
 
 TEST_P(Record, OutOfOrderIsRefused) {
     (void)seal("one", ContentType::application_data);
-    EXPECT_NE(open(seal("two", ContentType::application_data)).find("changed"), std::string::npos);
+    EXPECT_NE(open(seal("two", ContentType::application_data)).find("modified"), std::string::npos);
 }
 
 TEST_P(Record, GoesOnAfterAKeyUpdateOfBothEnds) {

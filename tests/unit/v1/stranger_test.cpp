@@ -26,7 +26,7 @@ TEST(Stranger, IsNamedWithWhatItAskedFor) {
         {"065443503a3830", "Microsoft's Port Bridge, which asked for 'TCP:80'"},
         {"0c6e703a73716c2f7175657279", "Microsoft's Port Bridge, which asked for 'np:sql/query'"},
         {"0000931300000000", "an agent of the .NET bridge"},
-        {"474554202f204854", "no bridge that is known here (its first bytes: 474554202f204854"},
+        {"474554202f204854", "not a known bridge (its first bytes: 474554202f204854"},
     };
     for (const auto& [hex, words] : cases) {
         const auto bytes = from_hex(hex);
