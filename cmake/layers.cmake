@@ -2,12 +2,17 @@
 function(hpb_library folder)
   cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cpp)
+  if(NOT HPB_NATIVE_TLS)
+    list(FILTER sources EXCLUDE REGEX
+      "/(tls/(aead|openssl_aead|post_handshake|record|self_test|traffic_keys|vaes_gcm)|net/tls_records)\\.cpp$")
+  endif()
   if(NOT sources)  # a folder of headers is still a layer
     set(sources ${CMAKE_CURRENT_BINARY_DIR}/${folder}_empty.cpp)
     file(WRITE ${sources} "")
   endif()
   add_library(hpb_${folder} STATIC ${sources})
   target_include_directories(hpb_${folder} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_compile_definitions(hpb_${folder} PUBLIC HPB_NATIVE_TLS=$<BOOL:${HPB_NATIVE_TLS}>)
   target_link_libraries(hpb_${folder} PUBLIC fmt::fmt ${arg_DEPS} PRIVATE hpb_warnings)
   if(folder MATCHES "^(net|relay|agent)$")
     hpb_use_asio_pch(hpb_${folder})

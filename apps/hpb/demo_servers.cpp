@@ -6,6 +6,7 @@
 #include "hpb/demo_page.hpp"
 #include "http/message.hpp"
 #include "net/slab.hpp"
+#include "net/socket_options.hpp"
 #include "net/stream.hpp"
 #include "ops/limits.hpp"
 
@@ -21,7 +22,7 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 
 net::awaitable<void> echo(tcp::socket socket) {
     net::Stream stream(std::move(socket));
-    stream.set_options();
+    net::set_connection_options(stream.descriptor());
     const net::Slab slab = net::Slab::take();
     for (;;) {
         const auto read = co_await stream.read_some(slab.span());
@@ -41,7 +42,7 @@ std::string page_response() {
 // One request at a time; a GET has no body to skip.
 net::awaitable<void> serve_page(tcp::socket socket) {
     net::Stream stream(std::move(socket));
-    stream.set_options();
+    net::set_connection_options(stream.descriptor());
     const net::Slab slab = net::Slab::take();
     http::RequestParser parser(kMaxHead);
     for (;;) {

@@ -66,7 +66,8 @@ std::optional<Error> Demo::start_relay() {
     relay_options_.access_rules = {rule};
     relay_options_.hybrid_connections.emplace_back();
     relay_options_.hybrid_connections.back().path = kEntity;
-    auto tls = net::TlsServerContext::from_pem(certificate_.certificate, certificate_.key);
+    auto tls = net::TlsServerContext::from_pem(certificate_.certificate, certificate_.key,
+                                               net::choose_tls({}, "relay"));
     if (!tls) return tls.error();
     relay_.emplace(process_.pool(), relay_options_, std::move(*tls));
     const auto bound = relay_->listen();

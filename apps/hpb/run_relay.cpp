@@ -15,7 +15,12 @@ constexpr std::chrono::milliseconds kDrainLimit{1000};
 }  // namespace
 
 int run_relay(const config::RelayOptions& options) {
-    auto tls = load_tls(options);
+    net::TlsPolicy policy;
+    if (!options.insecure) {
+        policy =
+            net::choose_tls({options.tls.openssl_records, options.tls.openssl_cipher}, "relay");
+    }
+    auto tls = load_tls(options, policy);
     if (!tls) {
         print_error(tls.error().message());
         const bool bad_file = tls.error().code() == make_error_code(net::tls_errc::bad_file);

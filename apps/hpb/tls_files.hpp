@@ -11,7 +11,7 @@ namespace hpb::app {
 /// The relay's certificate and key; nullopt if it is to speak without TLS. The start and
 /// `hpb check` both load them, so that they refuse the same.
 [[nodiscard]] Result<std::optional<net::TlsServerContext>> load_tls(
-    const config::RelayOptions& options);
+    const config::RelayOptions& options, net::TlsPolicy policy = {});
 
 /// What an agent trusts; nullopt if its address asks for no TLS.
 [[nodiscard]] Result<std::optional<net::TlsClientContext>> load_tls(

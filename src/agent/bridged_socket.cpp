@@ -1,9 +1,5 @@
 #include "agent/bridged_socket.hpp"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-
 #include <array>
 #include <utility>
 
@@ -25,16 +21,6 @@ constexpr std::size_t kPieces = 17;  // slabs of one read or write: kMostRead, b
 /// sender before its reset would have arrived, so it is waited for, up to this long.
 constexpr std::chrono::milliseconds kDeliverLimit{1000};
 constexpr std::chrono::milliseconds kPoll{10};
-
-bool all_sent(int descriptor) {
-    int unsent = 0;
-    if (::ioctl(descriptor, SIOCOUTQ, &unsent) != 0) return true;
-    return unsent == 0;
-}
-
-bool would_block() {
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-}
 
 }  // namespace
 
@@ -96,14 +82,10 @@ bool BridgedSocket::read_once(std::size_t& turn) {
         vectors[i] = {pieces[i].data(), pieces[i].size()};
         room += pieces[i].size();
     }
-    msghdr message{};
-    message.msg_iov = vectors.data();
-    message.msg_iovlen = count;
-    const auto n = ::recvmsg(descriptor(), &message, MSG_DONTWAIT);
-    const bool blocked = n < 0 && would_block();
-    core.commit(stream_, n > 0 ? static_cast<std::size_t>(n) : 0);
-    if (n > 0) {
-        const auto size = static_cast<std::size_t>(n);
+    const auto read = socket_.try_read_vector(std::span(vectors).first(count));
+    const std::size_t size = read ? *read : 0;
+    core.commit(stream_, size);
+    if (size > 0) {
         last_activity_ = net::Clock::now();
         turn += size;
         if (size == room) {
@@ -115,20 +97,20 @@ bool BridgedSocket::read_once(std::size_t& turn) {
         wait_for_bytes();
         return false;
     }
-    if (blocked) {
-        wait_for_bytes();
-    } else if (n < 0) {
-        on_local_reset();
-    } else {
+    if (read) {
         on_local_end();
+    } else if (read.error().code() == asio::error::would_block) {
+        wait_for_bytes();
+    } else {
+        on_local_reset();
     }
     return false;
 }
 
 void BridgedSocket::wait_for_bytes() {
     reading_ = Reading::for_bytes;
-    socket_.socket().async_wait(
-        net::tcp::socket::wait_read,
+    socket_.async_wait(
+        net::Stream::Until::readable,
         [self = shared_from_this(), driver = driver_->shared_from_this()](net::error_code) {
             if (self->over_) return;
             self->reading_ = Reading::idle;
@@ -156,15 +138,13 @@ void BridgedSocket::on_local_end() {
 void BridgedSocket::watch_for_reset() {
     const bool both_over = inbound_over_ && reading_ == Reading::for_end;
     if (both_over || std::exchange(watching_, true)) return;
-    socket_.socket().async_wait(
-        net::tcp::socket::wait_error,
+    socket_.async_wait(
+        net::Stream::Until::failed,
         [self = shared_from_this(), driver = driver_->shared_from_this()](net::error_code failed) {
             self->watching_ = false;
             if (self->over_ || failed) return;
-            int error = 0;
-            socklen_t size = sizeof error;
-            (void)::getsockopt(self->descriptor(), SOL_SOCKET, SO_ERROR, &error, &size);
-            if (error == 0) return;  // urgent data, or both directions have ended in order
+            if (!self->socket_.take_error())
+                return;  // urgent data, or both directions have ended in order
             self->on_local_reset();
             driver->pump();
         });
@@ -214,12 +194,9 @@ void BridgedSocket::write_more() {
             vectors[i] = {const_cast<std::byte*>(bytes.data()), bytes.size()};
             offered += bytes.size();
         }
-        msghdr message{};
-        message.msg_iov = vectors.data();
-        message.msg_iovlen = count;
-        const auto n = ::sendmsg(descriptor(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && !would_block()) return on_local_reset();
-        const auto written = n < 0 ? std::size_t{0} : static_cast<std::size_t>(n);
+        const auto sent = socket_.try_write_vector(std::span(vectors).first(count));
+        if (!sent && sent.error().code() != asio::error::would_block) return on_local_reset();
+        const std::size_t written = sent ? *sent : 0;
         if (written > 0) {
             const auto now = net::Clock::now();
             last_activity_ = now;
@@ -231,8 +208,8 @@ void BridgedSocket::write_more() {
 
 void BridgedSocket::wait_for_room() {
     write_blocked_ = true;
-    socket_.socket().async_wait(
-        net::tcp::socket::wait_write,
+    socket_.async_wait(
+        net::Stream::Until::writable,
         [self = shared_from_this(), driver = driver_->shared_from_this()](net::error_code) {
             self->write_blocked_ = false;
             if (self->over_) return;
@@ -255,15 +232,14 @@ void BridgedSocket::on_closed() {
 
 void BridgedSocket::on_reset() {
     if (std::exchange(over_, true)) return;
-    net::error_code ignored;
-    socket_.socket().cancel(ignored);
+    socket_.cancel();
     net::spawn(socket_.executor(), close_with_reset(shared_from_this()));
 }
 
 // What was written before the reset is not to be discarded with it.
 net::awaitable<void> BridgedSocket::close_with_reset(Self self) {
     const auto limit = net::Clock::now() + kDeliverLimit;
-    while (!all_sent(self->descriptor()) && net::Clock::now() < limit) {
+    while (!self->socket_.all_sent() && net::Clock::now() < limit) {
         co_await net::sleep_for(kPoll);
     }
     if (!all_sent(self->descriptor())) ops::reached(ops::Limit::undelivered_ends);
@@ -286,8 +262,7 @@ void BridgedSocket::abort() {
 // The socket needs nothing more: it closes when the last pending operation lets go of it.
 void BridgedSocket::release(const std::shared_ptr<SessionDriver>& driver) {
     over_ = true;
-    net::error_code ignored;
-    socket_.socket().cancel(ignored);
+    socket_.cancel();
     driver->forget(stream_);
 }
 

@@ -62,7 +62,6 @@ private:
     static net::awaitable<void> reset_when_delivered(Self self,
                                                      std::shared_ptr<SessionDriver> driver);
     static net::awaitable<void> close_with_reset(Self self);
-    [[nodiscard]] int descriptor() { return socket_.socket().native_handle(); }
 
     SessionDriver* driver_;  // alive for as long as this is not over
     session::StreamId stream_;

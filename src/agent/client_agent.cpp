@@ -59,7 +59,7 @@ struct ClientAgent::State : std::enable_shared_from_this<ClientAgent::State> {
 };
 
 net::awaitable<void> ClientAgent::State::start(std::shared_ptr<State> self) {
-    auto dialer = RelayDialer::create(self->options.relay);
+    auto dialer = RelayDialer::create(self->options.relay, "client");
     if (!dialer) {
         self->on_fatal(dialer.error());
         co_return;

@@ -1,12 +1,10 @@
 #include "agent/connection.hpp"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-
 #include <algorithm>
 
 #include "agent/channel.hpp"
 #include "net/slab.hpp"
+#include "net/socket_options.hpp"
 #include "ops/limits.hpp"
 
 namespace hpb::agent {
@@ -23,12 +21,6 @@ constexpr std::chrono::milliseconds kDrainLimit{1000};
 constexpr std::chrono::milliseconds kDrainPoll{20};
 /// Written at once, so that room for the channel's next bytes appears in steps.
 constexpr std::size_t kWriteStep = 64 * 1024;
-
-bool all_sent(net::Stream& stream) {
-    int unsent = 0;
-    if (::ioctl(stream.socket().native_handle(), SIOCOUTQ, &unsent) != 0) return true;
-    return unsent == 0;
-}
 
 }  // namespace
 
@@ -54,13 +46,13 @@ void Connection::keep(std::shared_ptr<const void> token) {
 }
 
 bool Connection::all_taken() {
-    return stream_ && !write_failed_ && queue_.empty() && !writing_ && all_sent(*stream_);
+    return stream_ && !write_failed_ && queue_.empty() && !writing_ && stream_->all_sent();
 }
 
 void Connection::attach(net::Stream stream) {
     if (over_) return;
     stream_.emplace(std::move(stream));
-    stream_->set_options();
+    net::set_connection_options(stream_->descriptor());
     last_activity_ = net::Clock::now();
     if (channel_end_) deadline_.emplace(*stream_, kDeliverLimit);
     net::spawn(channel_->executor(), read_loop(shared_from_this()));
@@ -116,8 +108,7 @@ void Connection::close() {
     drop_queue();
     changed_.notify_all();
     if (!stream_) return;
-    net::error_code ignored;
-    stream_->socket().cancel(ignored);
+    stream_->cancel();
 }
 
 void Connection::abort() {
@@ -235,10 +226,10 @@ net::awaitable<void> Connection::finish_after_channel() {
         co_return;
     }
     const auto limit = net::Clock::now() + kDrainLimit;
-    while (!over_ && !all_sent(*stream_) && net::Clock::now() < limit) {
+    while (!over_ && !stream_->all_sent() && net::Clock::now() < limit) {
         co_await net::sleep_for(kDrainPoll);
     }
-    if (!over_ && !all_sent(*stream_)) ops::reached(ops::Limit::undelivered_ends);
+    if (!over_ && !stream_->all_sent()) ops::reached(ops::Limit::undelivered_ends);
     abort();
 }
 

@@ -8,6 +8,7 @@
 #include "net/descriptors.hpp"
 #include "net/dial.hpp"
 #include "net/listen_error.hpp"
+#include "net/socket_options.hpp"
 #include "ops/limits.hpp"
 #include "ops/log.hpp"
 
@@ -40,7 +41,7 @@ Result<net::tcp::acceptor> open_acceptor(const asio::any_io_executor& executor,
         acceptor.set_option(asio::ip::v6_only(true), error);
     }
     if (!error) acceptor.set_option(net::tcp::acceptor::reuse_address(true), error);
-    if (!error) net::Stream::set_options(acceptor);
+    if (!error) net::set_inherited_options(acceptor.native_handle());
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
     if (error) return net::listen_error(where, error, "BindToAddress");
@@ -135,7 +136,7 @@ void PortListener::on_accepted(net::tcp::socket socket, const net::tcp::endpoint
         return turn_away(std::move(socket));
     }
     net::Stream application(std::move(socket));
-    application.spread_keep_alive();
+    net::spread_keep_alive(application.descriptor());
     auto ticket = Quota::try_take(context_->connections);
     if (!ticket) {
         ops::reached(ops::Limit::refused_applications);

@@ -150,11 +150,14 @@ bool is_permanent(const Error& error) {
 
 RelayDialer::RelayDialer(config::RelayAccess access) : access_(std::move(access)) {}
 
-Result<std::shared_ptr<const RelayDialer>> RelayDialer::create(const config::RelayAccess& access) {
+Result<std::shared_ptr<const RelayDialer>> RelayDialer::create(const config::RelayAccess& access,
+                                                               const char* component) {
     auto dialer = std::make_shared<RelayDialer>(access);
     if (access.address.secure) {
-        auto tls = access.ca_pem.empty() ? net::TlsClientContext::create(access.ca_file)
-                                         : net::TlsClientContext::from_pem(access.ca_pem);
+        const auto policy =
+            net::choose_tls({access.tls.openssl_records, access.tls.openssl_cipher}, component);
+        auto tls = access.ca_pem.empty() ? net::TlsClientContext::create(access.ca_file, policy)
+                                         : net::TlsClientContext::from_pem(access.ca_pem, policy);
         if (!tls) return tls.error();
         dialer->tls_.emplace(std::move(*tls));
     }

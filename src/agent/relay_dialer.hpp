@@ -54,9 +54,10 @@ class RelayDialer {
 public:
     using Milliseconds = std::chrono::milliseconds;
 
+    /// @param component  whose log says how TLS is done.
     /// @return an error if the CA file or text cannot be used.
     [[nodiscard]] static Result<std::shared_ptr<const RelayDialer>> create(
-        const config::RelayAccess& access);
+        const config::RelayAccess& access, const char* component);
 
     explicit RelayDialer(config::RelayAccess access);
 

@@ -35,7 +35,7 @@ struct ServiceAgent::State : std::enable_shared_from_this<ServiceAgent::State> {
 
 void ServiceAgent::State::start() {
     if (stopping) return;
-    auto dialer = RelayDialer::create(options.relay);
+    auto dialer = RelayDialer::create(options.relay, "service");
     if (!dialer) return on_fatal(dialer.error());
     context = std::make_shared<const ServiceContext>(pool, options, *dialer);
     const auto executor = pool.first().get_executor();

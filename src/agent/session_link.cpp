@@ -4,6 +4,7 @@
 
 #include "agent/session_driver.hpp"
 #include "base/text.hpp"
+#include "net/socket_options.hpp"
 #include "ops/limits.hpp"
 
 namespace hpb::agent {
@@ -23,7 +24,7 @@ SessionLink::SessionLink(net::WebSocket websocket, SessionDriver& driver,
       place_(std::move(place)),
       wake_(websocket_.executor()),
       frame_(websocket_.new_frame()) {
-    websocket_.stream().limit_unsent(kUnsentLimit);
+    net::limit_unsent(websocket_.stream().descriptor(), kUnsentLimit);
 }
 
 void SessionLink::start(const std::shared_ptr<SessionDriver>& driver) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/allow_list.hpp"
+#include "config/tls_options.hpp"
 #include "hc/relay_uri.hpp"
 #include "hc/target_map.hpp"
 
@@ -31,7 +32,8 @@ struct RelayAccess {
     std::vector<std::string> rendezvous_hosts;
     std::string ca_file;  ///< CaFile: trusted instead of the system store; "": system store
     std::string ca_pem;   ///< the same as PEM text instead of a file; "": see ca_file
-    ProxyOptions proxy;   ///< already chosen: configuration, then HTTPS_PROXY and NO_PROXY
+    TlsOptions tls;
+    ProxyOptions proxy;  ///< already chosen: configuration, then HTTPS_PROXY and NO_PROXY
 };
 
 /// One entry of PortBridge:PortMappings, or one -L.

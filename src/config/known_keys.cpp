@@ -57,6 +57,8 @@ constexpr std::string_view kKnownKeys[] = {
     "Relay:Insecure",
     "Relay:Tls:CertificateFile",
     "Relay:Tls:KeyFile",
+    "Tls:Records",
+    "Tls:Cipher",
     "Relay:HostNames",
     "Relay:HostNames:*",
     "Relay:PublicAddress",

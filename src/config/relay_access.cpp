@@ -149,6 +149,7 @@ RelayAccessResult read_relay_access(SettingReader& reader, const SourceInputs& i
     result.entity_path = connection.value.entity_path;
     for (const Setting* host : reader.list(key_of("RendezvousHosts")))
         result.access.rendezvous_hosts.emplace_back(trim(host->value));
+    result.access.tls = read_tls_options(reader);
     result.access.ca_file = reader.readable_file(key_of("CaFile"));
     if (!result.access.address.host.empty()) {
         result.access.proxy = choose_proxy(reader, inputs, result.access.address);

@@ -52,6 +52,7 @@ void read_listen(SettingReader& reader, const RelayFlags& flags, RelayOptions& o
 }
 
 void read_tls(SettingReader& reader, RelayOptions& options) {
+    options.tls = read_tls_options(reader);
     options.insecure = reader.boolean("Relay:Insecure", false);
     const Setting* certificate = reader.find("Relay:Tls:CertificateFile");
     const Setting* key = reader.find("Relay:Tls:KeyFile");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/allow_list.hpp"
+#include "config/tls_options.hpp"
 
 namespace hpb::config {
 
@@ -39,6 +40,7 @@ struct RelayOptions {
     bool insecure = false;  ///< plain ws:// and http://, only by Relay:Insecure or --insecure
     std::string certificate_file;  ///< PEM, chain included
     std::string key_file;          ///< PEM
+    TlsOptions tls;
     /// Accepted in tokens' audiences besides that of public_address; neither: the received Host.
     std::vector<std::string> host_names;
     /// [scheme://]host[:port] for rendezvous addresses; "": the listener's own Host header.

@@ -11,7 +11,9 @@
 #include "net/descriptors.hpp"
 #include "net/resolver.hpp"
 #include "net/signal.hpp"
+#include "net/socket_options.hpp"
 #include "net/source.hpp"
+#include "net/system_error.hpp"
 #include "net/tls_failure.hpp"
 #include "ops/limits.hpp"
 
@@ -25,15 +27,11 @@ constexpr std::size_t kMaxAddresses = 16;
 /// However many addresses there are, each has as long as that for its part.
 constexpr std::chrono::milliseconds kLeastShare{1000};
 
-error_code system_error_now() {
-    return {errno, boost::system::system_category()};
-}
-
 /// Begins a connection attempt, or tells how the one that was begun stands.
 error_code connect(int descriptor, const tcp::endpoint& address) {
     if (::connect(descriptor, address.data(), static_cast<socklen_t>(address.size())) == 0)
         return {};
-    return system_error_now();
+    return system_error_now().code();
 }
 
 /// A connection that was begun, and is there already unless `pending`.
@@ -46,7 +44,7 @@ Result<Attempt> begin(const asio::any_io_executor& executor, const tcp::endpoint
                       bool use_reserve) {
     const int descriptor = ::socket(address.protocol().family(),
                                     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-    if (descriptor < 0) return Error(system_error_now());
+    if (descriptor < 0) return system_error_now();
     if (!use_reserve && is_reserved_descriptor(descriptor)) {
         ::close(descriptor);
         return Error(asio::error::no_descriptors);
@@ -223,6 +221,7 @@ private:
     Clock::time_point deadline_;
     std::vector<tcp::endpoint> addresses_;
     tcp::endpoint current_;
+    bool through_proxy_ = false;  // the proxy, if there is one, has done its part
 };
 
 void Dialling::leave_out(const tcp::endpoint& address) {
@@ -243,19 +242,21 @@ awaitable<Result<Stream>> Dialling::connect() {
     current_ = connected->address;
     leave_out(current_);
     Stream stream(std::move(connected->socket));
-    stream.set_options();
+    set_connection_options(stream.descriptor());
     co_return std::move(stream);
 }
 
 awaitable<std::optional<Error>> Dialling::greet(Stream& stream) {
+    through_proxy_ = false;
     if (options_.proxy != nullptr) {
         const auto through = co_await connect_through(stream, *options_.proxy, where_);
         if (!through) co_return through.error();
     }
     if (options_.tls == nullptr) co_return std::nullopt;
-    SslPtr ssl = options_.tls->make(host_);
-    const auto secured = co_await stream.handshake(std::move(ssl));
-    if (!secured) co_return explain_handshake_failure(stream.ssl(), where_, secured.error());
+    through_proxy_ = true;
+    PendingTls tls = options_.tls->make(host_);
+    const auto secured = co_await net::secure(stream, tls);
+    if (!secured) co_return explain_handshake_failure(tls.ssl.get(), where_, secured.error());
     co_return std::nullopt;
 }
 
@@ -265,7 +266,7 @@ awaitable<std::optional<Error>> Dialling::secure(Stream& stream, Clock::time_poi
     if (!failure || !limit.expired()) co_return failure;
     ops::reached(ops::Limit::late_connections);
     std::string who = where_ + " did not answer in time";
-    if (options_.proxy != nullptr && stream.ssl() == nullptr)
+    if (options_.proxy != nullptr && !through_proxy_)
         who = "proxy " + host_port(first_host_, first_port_) +
               " did not answer in time when asked for " + where_;
     co_return Error(errc::timed_out, std::move(who));

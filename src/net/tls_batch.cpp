@@ -3,10 +3,10 @@
 #include <openssl/bio.h>
 #include <sys/socket.h>
 
-#include <boost/asio/error.hpp>
-#include <cerrno>
 #include <memory>
 #include <vector>
+
+#include "net/system_error.hpp"
 
 namespace hpb::net {
 namespace {
@@ -74,8 +74,8 @@ Unsent* unsent_of(SSL* ssl) {
 Result<std::size_t> send_some(int descriptor, ByteSpan bytes) {
     const auto n = ::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0) return static_cast<std::size_t>(n);
-    if (errno == EAGAIN || errno == EINTR) return std::size_t{0};
-    return Error(boost::system::error_code(errno, boost::system::system_category()));
+    if (would_block()) return std::size_t{0};
+    return system_error_now();
 }
 
 }  // namespace

@@ -9,7 +9,9 @@
 #include "base/error_category.hpp"
 #include "base/text.hpp"
 #include "net/tls_failure.hpp"
+#if HPB_NATIVE_TLS
 #include "net/tls_records.hpp"
+#endif
 
 namespace hpb::net {
 namespace {
@@ -83,7 +85,7 @@ constexpr const char* kOlderSuites =
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
 /// What both sides have in common.
-Result<SslContextPtr> make_context(const SSL_METHOD* method) {
+Result<SslContextPtr> make_context(const SSL_METHOD* method, TlsPolicy policy) {
     ERR_clear_error();
     SslContextPtr made(SSL_CTX_new(method));
     SSL_CTX* context = made.get();
@@ -101,7 +103,11 @@ Result<SslContextPtr> make_context(const SSL_METHOD* method) {
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, kTlsReadBuffer);
-    TlsRecords::prepare(context);
+#if HPB_NATIVE_TLS
+    if (policy.records == TlsPolicy::Records::native) TlsRecords::prepare(context);
+#else
+    (void)policy;
+#endif
     return made;
 }
 
@@ -125,9 +131,9 @@ Result<void> use_chain(SSL_CTX* context, const std::string& pem, const std::stri
 
 // ssl/tls contexts are made from text so that throw-away certificates never touch the disk.
 Result<SslContextPtr> make_server(const std::string& certificate, const std::string& key,
-                                  const std::string& certificate_name,
-                                  const std::string& key_name) {
-    auto made = make_context(TLS_server_method());
+                                  const std::string& certificate_name, const std::string& key_name,
+                                  TlsPolicy policy) {
+    auto made = make_context(TLS_server_method(), policy);
     if (!made) return made.error();
     SslContextPtr context = std::move(*made);
     SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_TICKET);
@@ -151,8 +157,8 @@ Result<SslContextPtr> make_server(const std::string& certificate, const std::str
     return context;
 }
 
-Result<SslContextPtr> make_client() {
-    auto context = make_context(TLS_client_method());
+Result<SslContextPtr> make_client(TlsPolicy policy) {
+    auto context = make_context(TLS_client_method(), policy);
     if (!context) return context;
     SSL_CTX_set_verify(context->get(), SSL_VERIFY_PEER, keep_rejected_certificate);
     // A name counts where the certificate says what it is for (RFC 9525 section 6.3): never the
@@ -189,6 +195,19 @@ bool is_ip_literal(const std::string& host) {
     return !error;
 }
 
+/// Makes a client side that insists on a certificate for `host`. @return false if OpenSSL cannot.
+bool expect_name(SSL* ssl, const std::string& host) {
+    SSL_set_connect_state(ssl);
+    if (is_ip_literal(host)) {
+        const std::string address = host.substr(0, host.find('%'));  // without fe80::1's zone
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), address.c_str()) == 1;
+    }
+    // The macro behind this has an old-style cast.
+    const long named = SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                                const_cast<char*>(host.c_str()));
+    return SSL_set1_host(ssl, host.c_str()) == 1 && named == 1;
+}
+
 }  // namespace
 
 boost::system::error_code make_error_code(tls_errc e) {
@@ -209,67 +228,61 @@ boost::system::error_code make_error_code(tls_errc e) {
 }
 
 Result<TlsServerContext> TlsServerContext::from_files(const std::string& certificate_file,
-                                                      const std::string& key_file) {
+                                                      const std::string& key_file,
+                                                      TlsPolicy policy) {
     const auto certificate = read_pem(certificate_file);
     if (!certificate) return certificate.error();
     const auto key = read_pem(key_file);
     if (!key) return key.error();
-    auto context = make_server(*certificate, *key, certificate_file, key_file);
+    auto context = make_server(*certificate, *key, certificate_file, key_file, policy);
     if (!context) return context.error();
-    return TlsServerContext(std::move(*context));
+    return TlsServerContext(std::move(*context), policy);
 }
 
 Result<TlsServerContext> TlsServerContext::from_pem(const std::string& certificate,
-                                                    const std::string& key) {
-    auto context = make_server(certificate, key, "certificate", "key");
+                                                    const std::string& key, TlsPolicy policy) {
+    auto context = make_server(certificate, key, "certificate", "key", policy);
     if (!context) return context.error();
-    return TlsServerContext(std::move(*context));
+    return TlsServerContext(std::move(*context), policy);
 }
 
-SslPtr TlsServerContext::make() const {
+PendingTls TlsServerContext::make() const {
     SslPtr ssl(SSL_new(context_.get()));
     if (ssl) SSL_set_accept_state(ssl.get());
-    return ssl;
+    return {std::move(ssl), policy_};
 }
 
-Result<TlsClientContext> TlsClientContext::create(const std::string& ca_file) {
+Result<TlsClientContext> TlsClientContext::create(const std::string& ca_file, TlsPolicy policy) {
     if (!ca_file.empty()) {
         const auto pem = read_pem(ca_file);
         if (!pem) return pem.error();
-        return trusting(*pem, ca_file);
+        return trusting(*pem, ca_file, policy);
     }
-    auto context = make_client();
+    auto context = make_client(policy);
     if (!context) return context.error();
     if (SSL_CTX_set_default_verify_paths(context->get()) != 1) return unusable_error();
-    return TlsClientContext(std::move(*context));
+    return TlsClientContext(std::move(*context), policy);
 }
 
-Result<TlsClientContext> TlsClientContext::from_pem(const std::string& ca_certificate) {
-    return trusting(ca_certificate, "CA");
+Result<TlsClientContext> TlsClientContext::from_pem(const std::string& ca_certificate,
+                                                    TlsPolicy policy) {
+    return trusting(ca_certificate, "CA", policy);
 }
 
-Result<TlsClientContext> TlsClientContext::trusting(const std::string& pem,
-                                                    const std::string& name) {
-    auto context = make_client();
+Result<TlsClientContext> TlsClientContext::trusting(const std::string& pem, const std::string& name,
+                                                    TlsPolicy policy) {
+    auto context = make_client(policy);
     if (!context) return context.error();
     if (const auto ok = trust(context->get(), pem, name); !ok) return ok.error();
-    return TlsClientContext(std::move(*context));
+    return TlsClientContext(std::move(*context), policy);
 }
 
-SslPtr TlsClientContext::make(const std::string& host) const {
+PendingTls TlsClientContext::make(const std::string& host) const {
     SslPtr ssl(SSL_new(context_.get()));
     // OpenSSL checks no name at all where it is given none.
-    if (!ssl || host.empty()) return nullptr;
-    SSL_set_connect_state(ssl.get());
-    if (is_ip_literal(host)) {
-        const std::string address = host.substr(0, host.find('%'));  // without fe80::1's zone
-        const int set = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), address.c_str());
-        return set == 1 ? std::move(ssl) : nullptr;
-    }
-    // The macro behind this has an old-style cast.
-    const long named = SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-                                const_cast<char*>(host.c_str()));
-    return SSL_set1_host(ssl.get(), host.c_str()) == 1 && named == 1 ? std::move(ssl) : nullptr;
+    const bool usable = ssl && !host.empty() && expect_name(ssl.get(), host);
+    if (!usable) ssl.reset();
+    return {std::move(ssl), policy_};
 }
 
 bool is_certificate_error(const Error& error) {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/error.hpp"
-#include "net/stream.hpp"
+#include "net/tls_handshake.hpp"
 
 namespace hpb::net {
 
@@ -21,34 +21,43 @@ public:
     /// @return an error that names the file and what is wrong with it (missing, no PEM, key does
     /// not fit …).
     [[nodiscard]] static Result<TlsServerContext> from_files(const std::string& certificate_file,
-                                                             const std::string& key_file);
+                                                             const std::string& key_file,
+                                                             TlsPolicy policy);
     [[nodiscard]] static Result<TlsServerContext> from_pem(const std::string& certificate,
-                                                           const std::string& key);
+                                                           const std::string& key,
+                                                           TlsPolicy policy);
 
-    /// A new server side of a connection; null if OpenSSL cannot make one.
-    [[nodiscard]] SslPtr make() const;
+    /// A new server side of a connection.
+    [[nodiscard]] PendingTls make() const;
 
 private:
-    explicit TlsServerContext(SslContextPtr context) : context_(std::move(context)) {}
+    TlsServerContext(SslContextPtr context, TlsPolicy policy)
+        : context_(std::move(context)), policy_(policy) {}
     SslContextPtr context_;
+    TlsPolicy policy_;
 };
 
 /// What a dialling side trusts. Made once, then shared by all threads.
 class TlsClientContext {
 public:
     /// @param ca_file  PEM file of the only CAs to trust; "": the system's store.
-    [[nodiscard]] static Result<TlsClientContext> create(const std::string& ca_file);
-    [[nodiscard]] static Result<TlsClientContext> from_pem(const std::string& ca_certificate);
+    [[nodiscard]] static Result<TlsClientContext> create(const std::string& ca_file,
+                                                         TlsPolicy policy);
+    [[nodiscard]] static Result<TlsClientContext> from_pem(const std::string& ca_certificate,
+                                                           TlsPolicy policy);
 
     /// A new client side that will insist on a certificate for `host` (name or IP literal) and
-    /// sends SNI for a name; null if OpenSSL cannot make one. Stream::handshake() fails with null.
-    [[nodiscard]] SslPtr make(const std::string& host) const;
+    /// sends SNI for a name.
+    [[nodiscard]] PendingTls make(const std::string& host) const;
 
 private:
-    explicit TlsClientContext(SslContextPtr context) : context_(std::move(context)) {}
+    TlsClientContext(SslContextPtr context, TlsPolicy policy)
+        : context_(std::move(context)), policy_(policy) {}
     [[nodiscard]] static Result<TlsClientContext> trusting(const std::string& pem,
-                                                           const std::string& name);
+                                                           const std::string& name,
+                                                           TlsPolicy policy);
     SslContextPtr context_;
+    TlsPolicy policy_;
 };
 
 /// True if `error` comes from a certificate that was not accepted: trying again will not help.

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-#include "base/text.hpp"
+#include "net/system_error.hpp"
 #include "ops/limits.hpp"
 
 namespace hpb::net {
@@ -17,7 +17,6 @@ namespace {
 namespace asio = boost::asio;
 using tls::ContentType;
 
-const Error kWouldBlock{asio::error::would_block};
 // RFC 8446 section 6.
 constexpr std::uint8_t kWarning = 1;
 constexpr std::uint8_t kFatal = 2;
@@ -34,14 +33,6 @@ std::vector<std::byte>& inbound_buffer() {
 std::vector<std::byte>& outbound_buffer() {
     thread_local std::vector<std::byte> bytes;
     return bytes;
-}
-
-Error system_error_now() {
-    return {boost::system::error_code(errno, boost::system::system_category())};
-}
-
-bool would_block() {
-    return errno == EAGAIN || errno == EINTR;
 }
 
 // ---- what OpenSSL tells of the secrets
@@ -63,11 +54,12 @@ int secrets_index() {
     return index;
 }
 
-std::vector<std::byte> from_hex(const std::string& text) {
+/// @param text  ends with a NUL; no copy of it is made.
+std::vector<std::byte> from_hex(std::string_view text) {
     std::vector<std::byte> bytes(text.size() / 2);
     std::size_t size = 0;
     const int done = OPENSSL_hexstr2buf_ex(reinterpret_cast<unsigned char*>(bytes.data()),
-                                           bytes.size(), &size, text.c_str(), '\0');
+                                           bytes.size(), &size, text.data(), '\0');
     bytes.resize(done == 1 ? size : 0);
     return bytes;
 }
@@ -84,8 +76,7 @@ void keep_secret(const SSL* ssl, const char* text) {
         if (SSL_set_ex_data(const_cast<SSL*>(ssl), secrets_index(), made.get()) != 1) return;
         secrets = made.release();
     }
-    (client ? secrets->client : secrets->server) =
-        from_hex(std::string(line.substr(line.rfind(' ') + 1)));
+    (client ? secrets->client : secrets->server) = from_hex(line.substr(line.rfind(' ') + 1));
 }
 
 }  // namespace
@@ -95,7 +86,7 @@ void TlsRecords::prepare(SSL_CTX* context) {
     SSL_CTX_set_keylog_callback(context, keep_secret);
 }
 
-std::unique_ptr<TlsRecords> TlsRecords::take_over(SSL* ssl) {
+std::unique_ptr<TlsRecords> TlsRecords::take_over(SSL* ssl, tls::CipherBackend backend) {
     const auto* secrets = static_cast<const Secrets*>(SSL_get_ex_data(ssl, secrets_index()));
     if (SSL_version(ssl) != TLS1_3_VERSION || secrets == nullptr || SSL_pending(ssl) != 0)
         return nullptr;
@@ -105,11 +96,12 @@ std::unique_ptr<TlsRecords> TlsRecords::take_over(SSL* ssl) {
     auto server = tls::TrafficSecret::create(*suite, secrets->server);
     if (!client || !server) return nullptr;
     if (SSL_is_server(ssl) == 1) std::swap(client, server);
-    return std::make_unique<TlsRecords>(*server, *client);
+    return std::make_unique<TlsRecords>(*server, *client, backend);
 }
 
-TlsRecords::TlsRecords(const tls::TrafficSecret& inbound, const tls::TrafficSecret& outbound)
-    : opener_(inbound), sealer_(outbound) {}
+TlsRecords::TlsRecords(const tls::TrafficSecret& inbound, const tls::TrafficSecret& outbound,
+                       tls::CipherBackend backend, std::uint64_t records_per_key)
+    : opener_(inbound, backend), sealer_(outbound, backend), records_per_key_(records_per_key) {}
 
 const Error& TlsRecords::fail(const Error& error) {
     // What was opened before it may not be authentic, or not whole.
@@ -305,7 +297,7 @@ Result<std::size_t> TlsRecords::write_records(int descriptor, ByteSpan data) {
             total += piece.size();
         }
         flushed = send(descriptor, {buffer.data(), used});
-        if (sealer_.records() < tls::kMaxRecordsPerKey) continue;
+        if (sealer_.records() < records_per_key_) continue;
         if (!queue(ContentType::handshake, tls::kKeyUpdate)) return tls::errc::cipher_failed;
         sealer_.update();
         if (flushed) flushed = flush_records(descriptor);
@@ -345,7 +337,7 @@ Result<void> TlsRecords::flush_records(int descriptor) {
     return {};
 }
 
-void TlsRecords::send_close_notify(int descriptor) {
+void TlsRecords::send_end(int descriptor) {
     send_alert(descriptor, kWarning, kCloseNotify);
 }
 

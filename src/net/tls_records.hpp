@@ -7,6 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "net/transport.hpp"
 #include "tls/post_handshake.hpp"
 #include "tls/record.hpp"
 
@@ -17,7 +18,7 @@ namespace hpb::net {
 ///
 /// Ciphertext passes through buffers of the thread; a connection holds only what is not a whole
 /// record yet, or what its socket has not taken. One that waits holds neither. Not thread-safe.
-class TlsRecords {
+class TlsRecords final : public Transport {
 public:
     /// Plaintext that is sealed before the socket gets it.
     static constexpr std::size_t kBatch = 128 * 1024;
@@ -26,21 +27,24 @@ public:
     static void prepare(SSL_CTX* context);
     /// Takes a connection over from OpenSSL, right after its handshake; read-ahead must be off.
     /// @return null if it can't be: TLS 1.2, or another cipher.
-    [[nodiscard]] static std::unique_ptr<TlsRecords> take_over(SSL* ssl);
+    [[nodiscard]] static std::unique_ptr<TlsRecords> take_over(SSL* ssl,
+                                                               tls::CipherBackend backend);
 
-    TlsRecords(const tls::TrafficSecret& inbound, const tls::TrafficSecret& outbound);
+    /// @param records_per_key  sealed under one key before a KeyUpdate.
+    TlsRecords(const tls::TrafficSecret& inbound, const tls::TrafficSecret& outbound,
+               tls::CipherBackend backend, std::uint64_t records_per_key = tls::kMaxRecordsPerKey);
 
-    /// @return bytes of content; 0 at the end of the stream, be it close_notify or FIN; would_block
-    /// (boost::asio::error). Any other error is final, for both directions: nothing of `into` may
-    /// be used, and nothing is given out or sent from then on.
-    [[nodiscard]] Result<std::size_t> try_read(int descriptor, MutableByteSpan into);
+    /// Both kinds of end, close_notify and FIN, are 0. An error is final for both directions:
+    /// nothing is given out or sent from then on.
+    [[nodiscard]] Result<std::size_t> try_read(int descriptor, MutableByteSpan into) override;
     /// Seals and sends. @return bytes taken, 0 while older ones still wait for the socket.
-    [[nodiscard]] Result<std::size_t> try_write(int descriptor, ByteSpan data);
+    [[nodiscard]] Result<std::size_t> try_write(int descriptor, ByteSpan data) override;
+    [[nodiscard]] bool has_unsent() const override { return !unsent_.empty(); }
+    void send_end(int descriptor) override;
+    [[nodiscard]] bool secure() const override { return true; }
+
     /// @return would_block if the socket has not taken everything yet.
     [[nodiscard]] Result<void> flush(int descriptor);
-    [[nodiscard]] bool has_unsent() const { return !unsent_.empty(); }
-    /// Best effort: it does not fit if the peer has stopped reading.
-    void send_close_notify(int descriptor);
 
 private:
     [[nodiscard]] Result<std::size_t> read_records(int descriptor, MutableByteSpan into);
@@ -59,6 +63,7 @@ private:
 
     tls::Opener opener_;
     tls::Sealer sealer_;
+    std::uint64_t records_per_key_;
     tls::PostHandshake messages_;
     std::vector<std::byte> partial_;  // the beginning of a record
     std::vector<std::byte> content_;  // opened, for which the caller had no room

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "hc/runtime_info.hpp"
 #include "hc/tracking_id.hpp"
+#include "net/socket_options.hpp"
 #include "net/source.hpp"
 #include "net/websocket.hpp"
 #include "ops/limits.hpp"
@@ -48,7 +49,7 @@ Connection::Connection(RelayContext& context, Handshakes& handshakes, net::Strea
       source_(net::source_key(peer.address())) {}
 
 net::awaitable<void> Connection::serve(std::shared_ptr<Connection> self) {
-    self->stream_.set_options();
+    net::set_connection_options(self->stream_.descriptor());
     const bool complete = co_await self->read_request();
     if (complete) co_await self->route();
 }

@@ -54,8 +54,8 @@ net::awaitable<Result<void>> Connection::secure(HandshakeTable::Entry& entry) {
     const auto begun = co_await stream_.wait_readable();
     if (!begun) co_return begun.error();
     HandshakeTurns::Pace pace(handshakes_.turns, entry);
-    net::SslPtr ssl = context_.tls->make();
-    co_return co_await stream_.handshake(std::move(ssl), &pace);
+    net::PendingTls tls = context_.tls->make();
+    co_return co_await net::secure(stream_, tls, &pace);
 }
 
 void Connection::tell_failed_handshake(const Error& error, bool evicted, bool late) {
@@ -76,7 +76,7 @@ void Connection::tell_failed_handshake(const Error& error, bool evicted, bool la
 }
 
 net::awaitable<void> Connection::answer_plain_http() {
-    stream_.leave_tls();
+    stream_.use(net::make_plain_transport());
     request_.tracking_id = hc::make_tracking_id("");
     const Refusal refusal{400, "The relay speaks TLS on this port; use wss:// or https://"};
     // The log has the handshake that failed already.

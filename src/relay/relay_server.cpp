@@ -6,6 +6,7 @@
 #include "net/descriptors.hpp"
 #include "net/dial.hpp"
 #include "net/listen_error.hpp"
+#include "net/socket_options.hpp"
 #include "net/source.hpp"
 #include "ops/limits.hpp"
 #include "relay/client_address.hpp"
@@ -72,7 +73,7 @@ Result<std::vector<net::tcp::endpoint>> RelayServer::listen() {
         }
         if (!error) acceptor->bind(endpoint, error);
         if (!error) acceptor->listen(kBacklog, error);
-        if (!error) net::Stream::defer_accept(*acceptor);
+        if (!error) net::defer_accept(acceptor->native_handle());
         if (error) return net::listen_error(name, error, "Relay:Listen");
         bound.push_back(acceptor->local_endpoint(error));
         acceptors_.push_back(std::move(acceptor));

@@ -189,8 +189,7 @@ net::awaitable<void> SenderRequest::watch_connection(std::shared_ptr<Watch> watc
 
 net::awaitable<void> SenderRequest::stop_watching(Watch& watch, PendingSender& sender) {
     watch.stop = true;
-    net::error_code ignored;
-    connection_.stream().socket().cancel(ignored);
+    connection_.stream().cancel();
     while (!watch.ended) co_await sender.changed().wait();
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/bytes.hpp"
+#include "tls/cipher_choice.hpp"
 #include "tls/traffic_keys.hpp"
 
 namespace hpb::tls {
@@ -41,11 +42,9 @@ public:
                                        std::byte* out, std::byte& last) = 0;
 };
 
-/// The fastest that this machine has for the suite: VaesGcm or, for everything that it does not
-/// do, where OpenSSL has wider instructions, and where OpenSSL is told to keep to FIPS-approved
-/// modules, OpensslAead.
+/// VaesGcm where `backend` says native and the suite is AES-GCM's, else OpensslAead.
 /// @param key  of the suite's size.
 [[nodiscard]] std::unique_ptr<Aead> make_aead(CipherSuite suite, ByteSpan key,
-                                              Aead::Direction direction);
+                                              Aead::Direction direction, CipherBackend backend);
 
 }  // namespace hpb::tls

@@ -37,8 +37,9 @@ std::uint8_t alert_for(const Error& error) {
     return 80;  // internal_error
 }
 
-RecordCipher::RecordCipher(Aead::Direction direction, const TrafficSecret& secret)
-    : direction_(direction), secret_(secret) {
+RecordCipher::RecordCipher(Aead::Direction direction, const TrafficSecret& secret,
+                           CipherBackend backend)
+    : direction_(direction), backend_(backend), secret_(secret) {
     use_keys();
 }
 
@@ -46,7 +47,8 @@ void RecordCipher::use_keys() {
     const auto keys = secret_.keys();
     iv_ = keys.iv;
     sequence_ = 0;
-    aead_ = make_aead(secret_.suite(), ByteSpan(keys.key).first(keys.key_size), direction_);
+    aead_ =
+        make_aead(secret_.suite(), ByteSpan(keys.key).first(keys.key_size), direction_, backend_);
 }
 
 void RecordCipher::update() {

@@ -50,7 +50,7 @@ enum class errc {
 /// One direction's cipher: key, nonce and the number of the next record.
 class RecordCipher {
 public:
-    RecordCipher(Aead::Direction direction, const TrafficSecret& secret);
+    RecordCipher(Aead::Direction direction, const TrafficSecret& secret, CipherBackend backend);
 
     /// Goes over to the next key (KeyUpdate).
     void update();
@@ -65,6 +65,7 @@ private:
     void use_keys();
 
     Aead::Direction direction_;
+    CipherBackend backend_;
     TrafficSecret secret_;
     std::unique_ptr<Aead> aead_;
     Aead::Nonce iv_{};
@@ -74,7 +75,8 @@ private:
 /// Makes records.
 class Sealer : public RecordCipher {
 public:
-    explicit Sealer(const TrafficSecret& secret) : RecordCipher(Aead::Direction::seal, secret) {}
+    Sealer(const TrafficSecret& secret, CipherBackend backend)
+        : RecordCipher(Aead::Direction::seal, secret, backend) {}
 
     /// @param plaintext  at most kMaxPlaintext bytes.
     /// @param out  has room for kRecordOverhead more than that, and does not overlap.
@@ -85,7 +87,8 @@ public:
 /// Takes records apart.
 class Opener : public RecordCipher {
 public:
-    explicit Opener(const TrafficSecret& secret) : RecordCipher(Aead::Direction::open, secret) {}
+    Opener(const TrafficSecret& secret, CipherBackend backend)
+        : RecordCipher(Aead::Direction::open, secret, backend) {}
 
     /// @return the size of the record that `in` begins with, header included; nullopt if the header
     /// is not whole yet.

@@ -19,6 +19,11 @@ void require(bool condition) {
     if (!condition) std::abort();
 }
 
+CipherBackend backend() {
+    static const auto chosen = choose_cipher().backend;
+    return chosen;
+}
+
 TrafficSecret secret() {
     const std::vector<std::byte> bytes(32, std::byte{1});
     return *TrafficSecret::create(CipherSuite::aes_128_gcm_sha256, bytes);
@@ -26,7 +31,7 @@ TrafficSecret secret() {
 
 // Nobody without the key can make a record that opens.
 void check_foreign(ByteSpan in) {
-    Opener opener(secret());
+    Opener opener(secret(), backend());
     std::vector<std::byte> out(kMaxCiphertext);
     while (true) {
         const auto size = Opener::record_size(in);
@@ -39,8 +44,8 @@ void check_foreign(ByteSpan in) {
 
 void check_sealed(ByteSpan in) {
     const auto content = in.first(std::min(in.size(), kMaxPlaintext));
-    Sealer sealer(secret());
-    Opener opener(secret());
+    Sealer sealer(secret(), backend());
+    Opener opener(secret(), backend());
     std::vector<std::byte> record(content.size() + kRecordOverhead);
     require(sealer.seal(ContentType::application_data, content, record.data()) == record.size());
     require(Opener::record_size(record).value() == record.size());
@@ -57,7 +62,7 @@ void check_aead(ByteSpan in) {
     const auto suite = CipherSuite::aes_128_gcm_sha256;
     std::vector<std::byte> ours(in.size() + 1 + kTagSize);
     auto theirs = ours;
-    require(make_aead(suite, key, Aead::Direction::seal)
+    require(make_aead(suite, key, Aead::Direction::seal, backend())
                 ->seal({}, header, in, std::byte{23}, ours.data()));
     require(OpensslAead(suite, key, Aead::Direction::seal)
                 .seal({}, header, in, std::byte{23}, theirs.data()));

@@ -1,15 +1,14 @@
 #include "faults/connection.hpp"
 
 #include <fmt/format.h>
-#include <linux/sockios.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cstdio>
 
 #include "base/text.hpp"
 #include "net/dial.hpp"
+#include "net/socket_options.hpp"
 
 namespace hpb::faults {
 namespace {
@@ -29,7 +28,7 @@ Connection::Connection(std::shared_ptr<LinkState> link, net::Stream client)
       halves_{Half(executor_), Half(executor_)},
       life_(executor_),
       accepted_at_(Clock::now()) {
-    client.set_options();
+    net::set_connection_options(client.descriptor());
     ends_[kClient] = std::move(client);
 }
 
@@ -64,7 +63,7 @@ awaitable<bool> Connection::reach_target() {
     }
     if (dialled) {
         link_->dial_failing = false;
-        dialled->set_options();
+        net::set_connection_options(dialled->descriptor());
         ends_[kTarget] = std::move(*dialled);
         co_return true;
     }
@@ -93,10 +92,10 @@ awaitable<void> Connection::run(std::shared_ptr<Connection> self) {
 }
 
 awaitable<void> Connection::watch(std::shared_ptr<Connection> self, Side side) {
-    auto& socket = self->ends_[side]->socket();
-    co_await socket.async_wait(net::tcp::socket::wait_error, net::kAsTuple);
+    auto& stream = *self->ends_[side];
+    (void)co_await stream.wait(net::Stream::Until::failed);
     if (self->over_) co_return;
-    pollfd state{.fd = socket.native_handle(), .events = 0, .revents = 0};
+    pollfd state{.fd = stream.descriptor(), .events = 0, .revents = 0};
     if (::poll(&state, 1, 0) > 0 && (state.revents & POLLERR) != 0) self->on_error(side);
 }
 
@@ -186,8 +185,7 @@ awaitable<void> Connection::write(std::shared_ptr<Connection> self, Way way) {
             half.writer_blocked = true;
             self->give_up_if_stuck(way);
             if (self->over_) co_return;
-            auto& socket = self->ends_[destination_of(way)]->socket();
-            co_await socket.async_wait(net::tcp::socket::wait_write, net::kAsTuple);
+            (void)co_await self->ends_[destination_of(way)]->wait_writable();
             half.writer_blocked = false;
         } else {
             half.writer_deadline = when;
@@ -264,9 +262,7 @@ void Connection::pass_end(Way way) {
 awaitable<void> Connection::reset_when_delivered(std::shared_ptr<Connection> self, Way way) {
     const auto limit = Clock::now() + kDeliveryLimit;
     while (!self->over_ && Clock::now() < limit) {
-        int unacknowledged = 0;
-        const int fd = self->ends_[destination_of(way)]->socket().native_handle();
-        if (::ioctl(fd, SIOCOUTQ, &unacknowledged) != 0 || unacknowledged == 0) break;
+        if (self->ends_[destination_of(way)]->all_sent()) break;
         co_await self->sleep(self->life_, Clock::now() + kDeliveryPoll);
     }
     self->reset();
@@ -403,8 +399,7 @@ void Connection::finish() {
     --link_->open;
     for (const Way way : kWays) discard(way);
     for (auto& end : ends_) {
-        net::error_code ignored;
-        if (end) end->socket().close(ignored);
+        if (end) end->close();
     }
     wake();
 }

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/text.hpp"
+#include "net/socket_options.hpp"
 
 namespace hpb::faults {
 namespace {
@@ -93,7 +94,7 @@ awaitable<void> Controller::serve_all(std::shared_ptr<const Controller> self,
             continue;
         }
         net::Stream stream(std::move(socket));
-        stream.set_options();
+        net::set_connection_options(stream.descriptor());
         net::spawn(acceptor.get_executor(), serve(self, std::move(stream)));
     }
 }

@@ -35,7 +35,7 @@ protected:
     }
 
     void start() {
-        auto dialer = RelayDialer::create(options.relay);
+        auto dialer = RelayDialer::create(options.relay, "service");
         ASSERT_TRUE(dialer);
         context = std::make_shared<const ServiceContext>(pool, options, *dialer);
         Listener::Events events;

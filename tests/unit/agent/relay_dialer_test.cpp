@@ -89,7 +89,7 @@ TEST(RelayDialer, RefusesACaThatIsNone) {
     config::RelayAccess access;
     access.address.host = "relay.example";
     access.ca_pem = "no certificate";
-    EXPECT_FALSE(RelayDialer::create(access));
+    EXPECT_FALSE(RelayDialer::create(access, "client"));
 }
 
 }  // namespace

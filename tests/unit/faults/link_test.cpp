@@ -150,7 +150,7 @@ awaitable<void> LinkTest::holds_no_more_than_its_buffer() {
     }
     EXPECT_THAT(before, Not(HasSubstr("to-target=" + std::to_string(data.size()))));
     ours.reset_on_close();
-    ours.socket().close();
+    ours.close();
     // What does not fit into the target's socket is lost, and the reset still reaches it.
     co_await until_stats("open=0");
     EXPECT_THAT(co_await read(theirs, data.size()), testing::EndsWith("<reset>"));
@@ -164,7 +164,7 @@ TEST_F(LinkTest, HoldsNoMoreThanItsBufferAndStillHearsAReset) {
 awaitable<void> LinkTest::passes_a_reset() {
     auto [ours, theirs] = co_await pair();
     theirs.reset_on_close();
-    theirs.socket().close();
+    theirs.close();
     EXPECT_EQ(co_await read(ours, 1), "<reset>");
     co_await until_stats("open=0");
 }
@@ -178,7 +178,7 @@ awaitable<void> LinkTest::passes_what_came_before_a_reset() {
     auto [ours, theirs] = co_await pair();
     EXPECT_TRUE(co_await write(ours, "last words"));
     ours.reset_on_close();
-    ours.socket().close();
+    ours.close();
     EXPECT_EQ(co_await read(theirs, 100), "last words<reset>");
 }
 

@@ -152,7 +152,7 @@ TEST_F(DialTest, WaitsForAnAddressThatAnswersLate) {
 
 awaitable<void> DialTest::silent() {
     auto acceptor = listen();
-    const auto tls = net::TlsClientContext::create("").value();
+    const auto tls = net::TlsClientContext::create("", {}).value();
     net::DialOptions options;
     options.tls = &tls;
     options.timeout = 50ms;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "net/signal.hpp"
+#include "net/socket_options.hpp"
 #include "net/throwaway_certificate.hpp"
 #include "net/tls_context.hpp"
 #include "net/tls_failure.hpp"
@@ -22,8 +23,12 @@ class StreamTest : public Loopback {
 protected:
     StreamTest()
         : certificate(net::make_throwaway_certificate()),
-          server(net::TlsServerContext::from_pem(certificate.certificate, certificate.key).value()),
-          client(net::TlsClientContext::from_pem(certificate.certificate).value()) {}
+          server(net::TlsServerContext::from_pem(certificate.certificate, certificate.key,
+                                                 net::decide_tls({}).policy)
+                     .value()),
+          client(
+              net::TlsClientContext::from_pem(certificate.certificate, net::decide_tls({}).policy)
+                  .value()) {}
 
     /// Both handshakes; the client's outcome in words, "" for success.
     awaitable<std::string> secure(net::Stream& ours, net::Stream& theirs,
@@ -31,17 +36,17 @@ protected:
         bool accepted = false;
         net::Signal ended(context.get_executor());
         net::spawn(context.get_executor(), accept_tls(theirs, server.make(), accepted, ended));
-        net::SslPtr ssl = trust.make(host);
-        const auto done = co_await ours.handshake(std::move(ssl));
+        net::PendingTls tls = trust.make(host);
+        const auto done = co_await net::secure(ours, tls);
         // An end is not to be read from before its own handshake is over.
         while (!accepted) co_await ended.wait();
         if (done) co_return "";
-        co_return net::explain_handshake_failure(ours.ssl(), host, done.error()).message();
+        co_return net::explain_handshake_failure(tls.ssl.get(), host, done.error()).message();
     }
 
-    static awaitable<void> accept_tls(net::Stream& stream, net::SslPtr ssl, bool& accepted,
+    static awaitable<void> accept_tls(net::Stream& stream, net::PendingTls tls, bool& accepted,
                                       net::Signal& ended) {
-        (void)co_await stream.handshake(std::move(ssl));
+        (void)co_await net::secure(stream, tls);
         accepted = true;
         ended.notify_all();
     }
@@ -97,19 +102,19 @@ TEST_F(StreamTest, SaysWhichNamesAWrongCertificateHas) {
 
 TEST_F(StreamTest, SaysThatTheCaIsNotTrusted) {
     const auto other = net::make_throwaway_certificate();
-    const auto trust = net::TlsClientContext::from_pem(other.certificate).value();
+    const auto trust = net::TlsClientContext::from_pem(other.certificate, {}).value();
     run(explains("localhost", trust, "not signed by a trusted CA"));
 }
 
 awaitable<void> StreamTest::plain_server() {
     auto [ours, theirs] = connected_pair();
     net::spawn(context.get_executor(), write_and_end(theirs, "HTTP/1.1 400 Bad Request\r\n\r\n"));
-    net::SslPtr ssl = client.make("localhost");
-    const auto done = co_await ours.handshake(std::move(ssl));
+    net::PendingTls tls = client.make("localhost");
+    const auto done = co_await net::secure(ours, tls);
     EXPECT_FALSE(done.has_value());
     if (!done) {
         EXPECT_THAT(
-            net::explain_handshake_failure(ours.ssl(), "localhost:80", done.error()).message(),
+            net::explain_handshake_failure(tls.ssl.get(), "localhost:80", done.error()).message(),
             HasSubstr("does not speak TLS"));
     }
 }
@@ -124,14 +129,14 @@ awaitable<void> StreamTest::forged_record_of_tls_1_2() {
     bool accepted = false;
     net::Signal ended(context.get_executor());
     net::spawn(context.get_executor(), accept_tls(theirs, server.make(), accepted, ended));
-    net::SslPtr ssl = client.make("localhost");
-    SSL_set_max_proto_version(ssl.get(), TLS1_2_VERSION);
-    EXPECT_TRUE(co_await ours.handshake(std::move(ssl)));
+    net::PendingTls tls = client.make("localhost");
+    SSL_set_max_proto_version(tls.ssl.get(), TLS1_2_VERSION);
+    EXPECT_TRUE(co_await net::secure(ours, tls));
     while (!accepted) co_await ended.wait();
     // A record that nobody has sealed, then one that was.
     std::string forged("\x17\x03\x03\x00\x20", 5);
     forged += std::string(32, 'x');
-    EXPECT_EQ(::send(ours.socket().native_handle(), forged.data(), forged.size(), 0), 37);
+    EXPECT_EQ(::send(ours.descriptor(), forged.data(), forged.size(), 0), 37);
     EXPECT_TRUE(co_await write(ours, "too late"));
     for (int i = 0; i < 3; ++i) {
         std::array<std::byte, 100> into{};
@@ -149,18 +154,19 @@ TEST_F(StreamTest, AForgedRecordOfTls12IsFinal) {
 // S10: SSL_new() may fail; what follows is an error, and never plain text.
 awaitable<void> StreamTest::no_ssl() {
     auto [ours, theirs] = connected_pair();
-    const auto done = co_await ours.handshake(nullptr);
+    net::PendingTls tls;
+    const auto done = co_await net::secure(ours, tls);
     EXPECT_FALSE(done.has_value());
     EXPECT_FALSE(ours.try_write(as_bytes("secret")));
     if (!done) {
-        EXPECT_THAT(net::explain_handshake_failure(ours.ssl(), "here", done.error()).message(),
+        EXPECT_THAT(net::explain_handshake_failure(nullptr, "here", done.error()).message(),
                     HasSubstr("OpenSSL cannot make"));
     }
 }
 
 TEST_F(StreamTest, WithoutAnSslObjectNothingIsSent) {
     run(no_ssl());
-    EXPECT_EQ(client.make(""), nullptr) << "a connection whose certificate nobody checks";
+    EXPECT_EQ(client.make("").ssl, nullptr) << "a connection whose certificate nobody checks";
 }
 
 awaitable<void> StreamTest::deadline() {
@@ -178,17 +184,17 @@ TEST_F(StreamTest, ADeadlineEndsAWaitAndTheOtherEndSeesIt) {
 // What a listening socket was told holds for what it accepts, and saves five calls for each.
 TEST_F(StreamTest, AcceptedConnectionsHaveTheOptionsOfTheirListener) {
     auto acceptor = listen();
-    net::Stream::set_options(acceptor);
+    net::set_inherited_options(acceptor.native_handle());
     net::tcp::socket dialled(context);
     dialled.connect(acceptor.local_endpoint());
     net::tcp::socket accepted(context);
     acceptor.accept(accepted);
     net::Stream stream(std::move(accepted));
-    stream.spread_keep_alive();
+    net::spread_keep_alive(stream.descriptor());
     const auto option = [&](int level, int name) {
         int value = -1;
         socklen_t size = sizeof value;
-        (void)::getsockopt(stream.socket().native_handle(), level, name, &value, &size);
+        (void)::getsockopt(stream.descriptor(), level, name, &value, &size);
         return value;
     };
     EXPECT_EQ(option(IPPROTO_TCP, TCP_NODELAY), 1);
@@ -242,18 +248,18 @@ TEST_F(StreamTest, AResetIsNotAnEndOfStream) {
 
 TEST(TlsContext, SaysWhatIsWrongWithAFile) {
     const auto missing =
-        net::TlsServerContext::from_files("/nowhere/relay.crt", "/nowhere/relay.key");
+        net::TlsServerContext::from_files("/nowhere/relay.crt", "/nowhere/relay.key", {});
     ASSERT_FALSE(missing.has_value());
     EXPECT_THAT(missing.error().message(), HasSubstr("/nowhere/relay.crt"));
     const auto a = net::make_throwaway_certificate();
     const auto b = net::make_throwaway_certificate();
-    EXPECT_THAT(net::TlsServerContext::from_pem("no PEM", a.key).error().message(),
+    EXPECT_THAT(net::TlsServerContext::from_pem("no PEM", a.key, {}).error().message(),
                 HasSubstr("no certificate"));
-    EXPECT_THAT(net::TlsServerContext::from_pem(a.certificate, "no PEM").error().message(),
+    EXPECT_THAT(net::TlsServerContext::from_pem(a.certificate, "no PEM", {}).error().message(),
                 HasSubstr("no private key"));
-    EXPECT_THAT(net::TlsServerContext::from_pem(a.certificate, b.key).error().message(),
+    EXPECT_THAT(net::TlsServerContext::from_pem(a.certificate, b.key, {}).error().message(),
                 HasSubstr("not the key"));
-    EXPECT_THAT(net::TlsClientContext::from_pem("").error().message(),
+    EXPECT_THAT(net::TlsClientContext::from_pem("", {}).error().message(),
                 HasSubstr("no CA certificate"));
 }
 

@@ -48,9 +48,10 @@ protected:
 
     static constexpr std::array<std::byte, 5> kAsking = {std::byte{24}, std::byte{0}, std::byte{0},
                                                          std::byte{1}, std::byte{1}};
+    static constexpr auto kBackend = tls::CipherBackend::openssl;
     int ends[2]{};
-    tls::Sealer sealer{secret(1)};
-    net::TlsRecords records{secret(1), secret(2)};
+    tls::Sealer sealer{secret(1), kBackend};
+    net::TlsRecords records{secret(1), secret(2), kBackend};
     std::vector<std::byte> into;
 };
 
@@ -141,6 +142,38 @@ TEST_F(TlsRecordsTest, S11AKeyUpdateInFortyRecordsIsFine) {
     }
 }
 
+// Ours to give: after so many records the peer is told that new keys follow, and they do.
+TEST_F(TlsRecordsTest, NewKeysFollowWhenOneHasSealedEnough) {
+    constexpr std::uint64_t kPerKey = 4;
+    net::TlsRecords few{secret(1), secret(2), kBackend, kPerKey};
+    tls::Opener opener{secret(2), kBackend};
+    unsigned updates = 0;
+    std::string got;
+    for (int i = 0; i < 40; ++i) {
+        ASSERT_TRUE(few.try_write(ends[0], as_bytes("x")));
+        std::vector<std::byte> wire(4096);
+        const auto n = ::recv(ends[1], wire.data(), wire.size(), 0);
+        ASSERT_GT(n, 0);
+        ByteSpan left(wire.data(), static_cast<std::size_t>(n));
+        while (!left.empty()) {
+            const auto size = tls::Opener::record_size(left).value().value();
+            std::vector<std::byte> text(size);
+            const auto opened = opener.open(left.first(size), text.data());
+            ASSERT_TRUE(opened) << opened.error().message();
+            left = left.subspan(size);
+            if (opened->type == ContentType::handshake) {
+                ++updates;
+                opener.update();
+            } else {
+                got += as_text(ByteSpan(text).first(opened->size));
+            }
+        }
+    }
+    EXPECT_EQ(got, std::string(40, 'x'));
+    EXPECT_GE(updates, 40 / kPerKey - 2);
+    EXPECT_LE(updates, 40 / kPerKey);
+}
+
 TEST_F(TlsRecordsTest, APeersAlertIsNamedAndNotAnswered) {
     send(ContentType::alert, std::array{std::byte{2}, std::byte{42}});
     const auto n = read();
@@ -177,7 +210,7 @@ void TlsRecordsTest::forged_record_is_final(std::size_t room) {
     const auto written = records.try_write(ends[0], as_bytes("more"));
     ASSERT_FALSE(written);
     EXPECT_EQ(written.error().code(), make_error_code(tls::errc::bad_record_mac));
-    records.send_close_notify(ends[0]);
+    records.send_end(ends[0]);
     EXPECT_EQ(answered(), 0u);
 }
 
