@@ -62,7 +62,7 @@ wanted=("clang-$clang_version" "lld-$clang_version" "llvm-$clang_version" cmake 
 want_sshd() { [ -x /usr/sbin/sshd ] || [ -d /run/systemd/system ] || wanted+=(openssh-server); }
 
 if [ "$level" = test ] || [ "$level" = dev ]; then
-    wanted+=(libgtest-dev libgmock-dev "libclang-rt-$clang_version-dev" python3 python3-pytest iproute2 openssl curl git
+    wanted+=(libgtest-dev libgmock-dev "libclang-rt-$clang_version-dev" python3 python3-pytest python3-cryptography-vectors iproute2 openssl curl git
         postgresql postgresql-contrib openssh-client procps)
     command -v node >/dev/null || wanted+=(nodejs)
     command -v npm >/dev/null || wanted+=(npm)

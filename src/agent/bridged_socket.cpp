@@ -242,7 +242,7 @@ net::awaitable<void> BridgedSocket::close_with_reset(Self self) {
     while (!self->socket_.all_sent() && net::Clock::now() < limit) {
         co_await net::sleep_for(kPoll);
     }
-    if (!all_sent(self->descriptor())) ops::reached(ops::Limit::undelivered_ends);
+    if (!self->socket_.all_sent()) ops::reached(ops::Limit::undelivered_ends);
     self->socket_.reset_on_close();
 }
 

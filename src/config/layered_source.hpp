@@ -21,7 +21,8 @@ inline constexpr std::size_t kMaxPathSize = 1024;
 
 /// The top-level sections that are ours. Others, in files and in the environment, are somebody
 /// else's.
-inline constexpr std::string_view kSections[] = {"PortBridge", "Relay", "Serilog", "AgentMetrics"};
+inline constexpr std::string_view kSections[] = {"PortBridge", "Relay", "Tls", "Serilog",
+                                                 "AgentMetrics"};
 
 /// Where something is that no file has.
 inline constexpr std::string_view kNoOrigin = "configuration";
