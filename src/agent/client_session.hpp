@@ -18,7 +18,7 @@ namespace hpb::agent {
 /// The client agent's end of a v2 session: dials its channels, again when they are lost, and anew
 /// when their time is over; opens a stream for each application.
 ///
-///   greeting --WELCOME--> usable <----> alone: dialling until the grace time is over
+///   greeting --WELCOME--> usable <----> alone: dialling until the grace period ends
 ///                                        +--> stranded: the relay knows only other service agents
 class ClientSession : public SessionDriver {
 public:

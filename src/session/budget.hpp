@@ -8,11 +8,11 @@
 
 namespace hpb::session {
 
-/// One session's pool of bytes, of which every stream has a share of its own. What a stream holds
+/// One session's pool of bytes; every stream has its own guaranteed share. What a stream holds
 /// beyond its share comes out of the pool, and out of the process's budget if there is one.
 ///
-/// A stream may hold at most sixteen times what is free (dynamic thresholds): one alone gets nearly
-/// everything, and some is always left for the next one, at which the first has to give way.
+/// A stream may hold at most sixteen times what is free (dynamic thresholds): a single stream gets
+/// nearly everything, some is always left for the next one, and then the first must yield.
 /// Invariant: used_ <= limit_, and used_ is taken from shared_.
 class Budget {
 public:
@@ -26,7 +26,7 @@ public:
     [[nodiscard]] std::uint64_t room(std::uint64_t held) const {
         return own_room(held) + pool_room(held);
     }
-    /// A stream that holds `held` wants more. @return how much it has got: at most `wanted`, and
+    /// A stream that holds `held` wants more. @return how much it was given: at most `wanted`, and
     /// nothing if that would be less than `least`.
     [[nodiscard]] std::uint64_t grow(std::uint64_t held, std::uint64_t wanted,
                                      std::uint64_t least) {
@@ -38,9 +38,9 @@ public:
         give_back(more);
         return 0;
     }
-    /// A stream holds less than before.
+    /// A stream has released bytes.
     void shrink(std::uint64_t from, std::uint64_t to) { give_back(excess(from) - excess(to)); }
-    /// Nobody holds anything any more, nor will.
+    /// Releases everything; the budget is not used again.
     void close() {
         give_back(used_);
         limit_ = share_ = 0;

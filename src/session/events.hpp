@@ -14,17 +14,17 @@ struct Event {
     enum class Kind : std::uint8_t {
         // Channels.
         channel_open,     ///< `channel` carries streams; `text` is the service's listener id
-        channel_refused,  ///< `hello` and `text` say why; the channel is of no more use
+        channel_refused,  ///< `hello` and `text` say why; drop the channel
         channel_dead,     ///< silent for too long, or lost to the peer: drop it, call
                           ///< on_channel_lost()
         channel_drained,  ///< closed by both sides, nothing outstanding: it may be dropped
         // Streams.
-        opened,            ///< by the peer, `open` says what for: accept() or refuse() it
+        opened,            ///< by the peer, with `open`: accept() or refuse() it
         accepted,          ///< the service has reached the target
-        refused,           ///< the service has not; `refusal` and `text` say why
+        refused,           ///< the service has not reached it; `refusal` and `text` say why
         readable,          ///< read() has bytes; again after all of them were consumed
-        inbound_finished,  ///< all was consumed, and the peer sends nothing more
-        writable,          ///< write() takes bytes again, after it took less than was offered
+        inbound_finished,  ///< everything was consumed, and the peer sends nothing more
+        writable,          ///< write() accepts bytes again, after it accepted less than was offered
         closed,            ///< both directions have ended, everything arrived
         reset,             ///< `code` says why
         // The session.

@@ -46,9 +46,9 @@ enum class FrameType : std::uint8_t {
     end_session = 0x23,
     channel_lost = 0x24,
 };
-/// A type with this bit that is not known is skipped.
+/// Unknown types with this bit are skipped.
 inline constexpr std::uint8_t kIgnorable = 0x80;
-/// Flag of DATA: the stream ends behind these bytes.
+/// Flag of DATA: the stream ends after these bytes.
 inline constexpr std::uint8_t kFlagFin = 0x01;
 
 struct FrameHeader {
@@ -60,7 +60,7 @@ struct FrameHeader {
 
 /// Where an application's connection came from, for the service's log and rules.
 struct SourceAddress {
-    std::uint8_t family = 0;              ///< 0 not told, 4, 6; 1 local (a Unix socket, no address)
+    std::uint8_t family = 0;  ///< 0 not given, 4, 6; 1 local (a Unix socket, no address)
     std::array<std::byte, 16> address{};  ///< IPv4 in the first four bytes
     std::uint16_t port = 0;
     bool operator==(const SourceAddress&) const = default;
@@ -120,9 +120,9 @@ public:
     ControlFrame& u16(std::uint16_t value);
     ControlFrame& u32(std::uint32_t value);
     ControlFrame& u64(std::uint64_t value);
-    /// Cut at what the frame can take.
+    /// Truncated to what the frame can hold.
     ControlFrame& bytes(ByteSpan value);
-    /// The finished frame. Valid as long as this object.
+    /// The finished frame. Valid as long as this object lives.
     [[nodiscard]] ByteSpan finish();
 
 private:
@@ -135,14 +135,14 @@ private:
 [[nodiscard]] ControlFrame encode(const RefusedHelloFrame& frame);
 [[nodiscard]] ControlFrame encode(StreamId stream, const OpenFrame& frame);
 [[nodiscard]] ControlFrame encode(StreamId stream, const AckFrame& frame);
-/// REFUSED, CHANNEL_CLOSE and END_SESSION. The text is made printable and cut to kMaxText.
+/// REFUSED, CHANNEL_CLOSE and END_SESSION. The text is made printable and truncated to kMaxText.
 [[nodiscard]] ControlFrame encode(FrameType type, StreamId stream, std::uint16_t code,
                                   std::string_view text);
 void encode_data_header(std::byte* out, StreamId stream, std::uint64_t offset, std::uint16_t size,
                         bool fin);
 
-// The payload of a frame, malformed_frame if it is too short or has a value that cannot be. Bytes
-// behind the known ones belong to later versions and are ignored.
+// The payload of a frame; malformed_frame if it is too short or has an invalid value. Bytes after
+// the known fields belong to later versions and are ignored.
 [[nodiscard]] Result<HelloFrame> parse_hello(ByteSpan payload);
 [[nodiscard]] Result<WelcomeFrame> parse_welcome(ByteSpan payload);
 [[nodiscard]] Result<RefusedHelloFrame> parse_refused_hello(ByteSpan payload);
@@ -168,8 +168,8 @@ public:
     /// @param max_frame  longest payload that was agreed.
     explicit FrameDecoder(std::uint16_t max_frame) : max_frame_(max_frame) {}
 
-    /// Moves `in` behind what it used. @return nullopt when the input is used up; an error after
-    /// which the channel cannot be read on.
+    /// Advances `in` past what it consumed. @return nullopt when the input is used up; an error
+    /// after which the channel cannot be read any further.
     [[nodiscard]] Result<std::optional<Piece>> next(ByteSpan& in);
 
 private:
@@ -183,7 +183,7 @@ private:
     FrameHeader header_;
     enum class State : std::uint8_t { header, control, data_offset, data_begin, data, skip };
     State state_ = State::header;
-    std::size_t left_ = 0;  // of the payload that is passed on or skipped
+    std::size_t left_ = 0;  // of the payload that is forwarded or skipped
     std::uint64_t offset_ = 0;
 };
 

@@ -7,15 +7,15 @@
 
 namespace hpb::session {
 
-/// What the client shows in HELLO to resume a session: that it knows the secret.
+/// The proof in the client's HELLO that it knows the secret of the session to resume.
 [[nodiscard]] Proof client_proof(const Secret& secret, const SessionId& session, ChannelId channel,
                                  const Nonce& client_nonce);
 
-/// What the service shows in WELCOME: that it knows it too, and has read this very HELLO.
+/// The proof in the service's WELCOME that it knows the secret too, and has read this HELLO.
 [[nodiscard]] Proof service_proof(const Secret& secret, const SessionId& session, ChannelId channel,
                                   const Nonce& client_nonce, const Nonce& service_nonce);
 
-/// In a time that does not tell where they differ.
+/// Compares in constant time.
 [[nodiscard]] bool equal(const Proof& a, const Proof& b);
 
 /// @return the version to use with a peer that speaks from `min` to `max`; nullopt if none.
@@ -34,10 +34,11 @@ private:
     std::uint64_t seen_ = 0;  // bit i: highest_ - i
 };
 
-/// The service's end of a channel until its HELLO is there.
+/// The service's end of a channel until its HELLO has arrived.
 class HelloReader {
 public:
-    /// Moves `in` behind what it used. @return the HELLO once it is complete; malformed_frame or
+    /// Advances `in` past what it consumed. @return the HELLO once it is complete; malformed_frame
+    /// or
     /// unexpected_frame if the channel begins with something else: answer with a refusal.
     [[nodiscard]] Result<std::optional<HelloFrame>> next(ByteSpan& in);
 

@@ -10,7 +10,7 @@
 
 namespace hpb::session {
 
-/// Which end of a session this is: the client makes it, the service admits it.
+/// Which end of a session this is: the client creates it, the service admits it.
 enum class Role : std::uint8_t { client, service };
 
 /// One application connection within a session. The client's are odd, the service's even; never
@@ -27,13 +27,13 @@ struct ChannelId {
     auto operator<=>(const ChannelId&) const = default;
 };
 
-/// 128 random bits, made by the client. Public: it appears in logs.
+/// 128 random bits, chosen by the client. Public: it appears in logs.
 struct SessionId {
     std::array<std::byte, 16> bytes{};
     auto operator<=>(const SessionId&) const = default;
 };
 
-/// The resumption secret: 256 random bits, made by the client. Never logged.
+/// The resumption secret: 256 random bits, chosen by the client. Never logged.
 using Secret = std::array<std::byte, 32>;
 using Nonce = std::array<std::byte, 16>;
 using Proof = std::array<std::byte, 32>;

@@ -14,7 +14,7 @@ public:
     MemoryBudget(const MemoryBudget&) = delete;
     MemoryBudget& operator=(const MemoryBudget&) = delete;
 
-    /// @return how many of `wanted` bytes it has given; they are to come back by give_back().
+    /// @return how many of the `wanted` bytes were granted; return them with give_back().
     [[nodiscard]] std::uint64_t take(std::uint64_t wanted) {
         std::uint64_t used = used_.load(std::memory_order_relaxed);
         std::uint64_t taken = 0;
@@ -28,7 +28,7 @@ public:
 
     [[nodiscard]] std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t limit() const { return limit_; }
-    /// At this moment: another thread may take it in the next.
+    /// A snapshot: another thread may take it at any time.
     [[nodiscard]] std::uint64_t room() const { return limit_ - used(); }
 
 private:

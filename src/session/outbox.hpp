@@ -10,9 +10,9 @@
 
 namespace hpb::session {
 
-/// What is ready to go out on one channel: a short list of headers, kept here, and of payload, held
-/// where the streams keep it. Its size is fixed; nothing in it moves until it was sent, so that an
-/// asynchronous write may use it meanwhile.
+/// Output that is ready for one channel: a short list of headers, stored here, and of payload,
+/// referenced where the streams keep it. Its size is fixed; nothing in it moves until it was sent,
+/// so that an asynchronous write may use it meanwhile.
 class Outbox {
 public:
     Outbox();

@@ -7,8 +7,9 @@ namespace {
 
 using Time = RoundTrip::Time;
 
-// What a longer path has to exceed. A stream's window is twice what its reader takes in a round
-// trip, or 14 ms on a short path (WindowTuner); the rest is for threads that wait for a processor.
+// A sample above this cannot be explained by queueing, so the path is longer. A stream's window is
+// twice what its reader consumes in a round trip, or in 14 ms on a short path (WindowTuner); the
+// rest allows for threads that wait for a processor.
 Time explained(Time smallest, bool quiet) {
     return quiet ? 2 * smallest + Time{2000} : 3 * smallest + Time{20'000};
 }

@@ -4,22 +4,23 @@
 
 namespace hpb::session {
 
-/// How long the path of a session is: the smallest round trip seen, which is the one that stood in
-/// no queue. It outlives channels: the next one is as a rule begun while data flows, and would
-/// measure the queue; a window made for that would keep the queue up. Reads no clock.
+/// The round-trip time of a session's path: the smallest one measured, which is the one without
+/// queueing. It outlives channels: the next channel usually begins while data flows, and would
+/// measure the queue; a window sized for that would sustain the queue. Reads no clock.
 ///
-/// A path may become longer, though, by another relay. In silence a few longer samples in a row say
-/// so; while data flows only such as no queue of ours explains, and more of them.
+/// A path may become longer, for example through another relay. While idle, a few longer samples in
+/// a row are accepted as proof; while data flows, only samples that no queue of ours explains, and
+/// more of them.
 class RoundTrip {
 public:
     using Time = std::chrono::microseconds;
 
-    /// @param quiet  no data was under way with it.
+    /// @param quiet  no data was in flight at the time.
     void on_sample(Time took, bool quiet);
     /// Negative before the first sample.
     [[nodiscard]] Time smallest() const { return smallest_; }
 
-    /// Longer samples in a row that are believed; in silence each counts twice.
+    /// Longer samples in a row that are accepted; while idle each counts twice.
     static constexpr unsigned kConvincing = 8;
 
 private:

@@ -4,25 +4,26 @@
 
 namespace hpb::session {
 
-/// Whose turn it is on one channel: deficit round robin over the streams that have data, in two
+/// Decides which stream sends next on one channel: deficit round robin over the streams that have
+/// data, in two
 /// lists as in FQ-CoDel (RFC 8290, section 4.2). A stream that becomes active is served before
 /// the bulk ones until it has used its first quantum, so that a keystroke overtakes a copy.
 class Scheduler {
 public:
     explicit Scheduler(std::size_t quantum) : quantum_(static_cast<std::int64_t>(quantum)) {}
 
-    /// The stream has data. Does nothing if it is in a list already.
+    /// The stream has data. Does nothing if it is already in a list.
     void activate(Stream& stream);
     static void remove(Stream& stream);
 
-    /// @return the stream to send from, and takes those that have nothing more out; null if none.
+    /// Removes streams without data. @return the stream to send from; null if none.
     [[nodiscard]] Stream* next();
     /// @return true if more than one stream waits.
     [[nodiscard]] bool contended() const;
     /// The stream returned by next() has sent `size` bytes.
     void charge(Stream& stream, std::size_t size);
 
-    /// A stream whose unsent bytes exceed `above`, for another channel that has nothing to do.
+    /// A stream whose unsent bytes exceed `above`, for another channel that is idle.
     [[nodiscard]] Stream* heavy(std::uint64_t above);
 
 private:

@@ -7,9 +7,9 @@
 namespace hpb::session {
 namespace {
 
-constexpr std::uint32_t kMaxIndices = 0x7fffffff;          // of streams of one side: 31 bits of id
-constexpr std::uint32_t kFewUnused = 64;                   // that cost nothing, whatever the limits
-constexpr std::chrono::milliseconds kUnusedInterval{100};  // how often they are settled
+constexpr std::uint32_t kMaxIndices = 0x7fffffff;  // of streams of one side: 31 bits of id
+constexpr std::uint32_t kFewUnused = 64;           // that are free of charge, whatever the limits
+constexpr std::chrono::milliseconds kUnusedInterval{100};  // how often one stops counting
 constexpr double kFewLost = 64;
 constexpr std::chrono::seconds kWindowIsKnownFor{60};
 constexpr std::chrono::milliseconds kLightIsRemembered{500};
@@ -29,8 +29,8 @@ Session::Session(Role role, const Identity& identity, const Limits& limits, Slab
       other_light_(now - kLightIsRemembered),
       last_light_(other_light_),
       alone_since_(now),
-      // A quarter of each budget is every stream's own share, for both sides' streams; what is in
-      // the receive budget beyond that is granted while it lasts.
+      // A quarter of each budget is divided among both sides' streams as their own share; the rest
+      // of the receive budget is granted while it lasts.
       send_budget_(limits_.send_budget / 2, limits_.send_budget / 4 / limits_.max_streams,
                    limits_.shared),
       receive_budget_(limits_.receive_budget / 2, limits_.initial_credit, limits_.shared),
@@ -83,14 +83,14 @@ void Session::peer_stream_ended() {
     const std::uint32_t limit =
         plus(limits_.first_stream_index, std::uint64_t{peer_ended_} + limits_.max_streams);
     const std::uint32_t more = limit - peer_limit_;
-    // In halves, but for the last ids there are.
+    // Raise the limit in steps of half of max_streams, except at the end of the id space.
     if (more == 0 || (more < (limits_.max_streams + 1) / 2 && limit < kMaxIndices)) return;
     peer_limit_ = limit;
     streams_due_ = true;
 }
 
-// A stream that was of no use to anybody may be an attack on the target: the peer gets another one
-// for it when its time has come.
+// A stream that ended unused may be part of an attack on the target: it counts as open until the
+// rate limit allows for it.
 void Session::peer_stream_wasted() {
     ++stats_.streams_unused;
     ++unused_;
@@ -128,7 +128,7 @@ void Session::grant(Stream& stream) {
     const std::uint64_t wanted = stream.receive.wanted(stream.tuner.window());
     if (wanted == 0 || stream.state != State::live) return;
     const std::uint64_t held = stream.receive.held();
-    // A stream that stands below half of its own share always gets something: nobody starves.
+    // A stream below half of its own share always gets something, so none starves.
     const std::uint64_t least = std::min(wanted, (std::uint64_t{limits_.initial_credit} + 1) / 2);
     const std::uint64_t more = receive_budget_.grow(held, wanted, least);
     if (more > 0) {
@@ -140,8 +140,8 @@ void Session::grant(Stream& stream) {
     ++stats_.memory_waits;
 }
 
-// The window follows the path. A stream whose window has just grown finds no credit waiting in
-// those of others: they begin small, and go where this one is as soon as much comes for them.
+// Adapts the window to the path. Other streams reserve no credit for a window that has just grown:
+// they begin small, and adopt its size as soon as a burst arrives for them.
 void Session::tune(Stream& stream, std::size_t consumed, Clock::time_point now) {
     WindowTuner& tuner = stream.tuner;
     if (known_window_ > 0 && now - known_window_time_ > kWindowIsKnownFor) known_window_ = 0;
@@ -155,7 +155,7 @@ void Session::tune(Stream& stream, std::size_t consumed, Clock::time_point now) 
     known_window_time_ = now;
 }
 
-// A stream that has just begun is light until it shows that it is not; then it takes that back.
+// A new stream counts as light until it shows that it is not.
 void Session::look_whether_light(const Stream& stream, Clock::time_point now) {
     const bool was_last = last_light_stream_ == stream.id;
     if (stream.tuner.is_light()) {
@@ -169,7 +169,7 @@ void Session::look_whether_light(const Stream& stream, Clock::time_point now) {
 }
 
 void Session::feed_starved() {
-    // Each at most once: grant() puts those back that are still short.
+    // Each at most once: grant() re-queues those that are still short.
     StreamList<&Stream::starved_hook> hungry;
     hungry.swap(starved_);
     while (!hungry.empty()) {
@@ -193,7 +193,7 @@ std::uint64_t Session::writable_now(const Stream& stream) const {
     return std::min(stream.send.room(), send_budget_.room(stream.send.held()));
 }
 
-// A writable event is to come: when there is credit, or when others give back what they hold.
+// Schedules a writable event: when there is credit, or when others release memory.
 void Session::want_to_write(Stream& stream) {
     stream.wants_write = true;
     if (send_budget_.room(stream.send.held()) > 0 || stream.waiting_hook.is_linked()) return;
@@ -283,7 +283,7 @@ Result<std::size_t> Session::write(StreamId id, ByteSpan data) {
 std::size_t Session::reserve(StreamId id, std::uint64_t size, std::span<MutableByteSpan> out) {
     const std::uint64_t room = write_room(id);
     if (room == 0) return 0;
-    // The budget is taken now: other threads have their hands in it too.
+    // Take the budget now: other threads use it too.
     Stream& stream = *find(id);
     reserved_ = send_budget_.grow(stream.send.held(), std::min(room, size), 0);
     if (reserved_ == 0) want_to_write(stream);
@@ -336,10 +336,10 @@ void Session::reset(StreamId id, errc code) {
     begin_end(*stream, State::resetting);
 }
 
-// From here on the stream is a small entry that tells the peer how it ended.
+// From here on the stream is only a small entry that tells the peer how it ended.
 void Session::begin_end(Stream& stream, State state) {
     stream.unused = stream.is_unused();
-    if (stream.peer_forgot) {  // it knows no more of this stream than that it is over
+    if (stream.peer_forgot) {  // the peer only knows that the stream is over
         remove(stream);
         return;
     }
@@ -374,7 +374,7 @@ void Session::consumed(StreamId id, std::size_t size, Clock::time_point now) {
     stream->told_readable = false;
     tell_readable(*stream);
     tune(*stream, size, now);
-    if (receive_budget_.used() < used) feed_starved();  // those that wait come first
+    if (receive_budget_.used() < used) feed_starved();  // waiting streams come first
     grant(*stream);
     tell_finished(*stream);
     remove_if_done(*stream);
@@ -402,7 +402,7 @@ void Session::end(errc code) {
     if (!ended_) finish_session(code, code);
 }
 
-// Nothing is left but END_SESSION, if the peer is to be told, and the events.
+// Leaves only END_SESSION, if the peer must be told, and the events.
 void Session::finish_session(errc told, errc wire) {
     ended_ = true;
     for (const auto& [id, stream] : streams_) {

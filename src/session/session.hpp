@@ -57,63 +57,64 @@ public:
     /// wait for the channel_open event.
     /// @return too_many_channels: at the limit, or the session's first channel is not yet open.
     [[nodiscard]] Result<ChannelId> attach(const Nonce& nonce, Clock::time_point now);
-    /// Service: takes a channel that began with `hello`, and answers WELCOME on it. Over the limit
-    /// of channels, the one silent for longest gives way (channel_dead).
-    /// @return why not, or nullopt.
+    /// Service: accepts a channel that began with `hello`, and answers WELCOME on it. Over the
+    /// limit of channels, the one silent for longest is dropped (channel_dead).
+    /// @return why it was refused, or nullopt.
     [[nodiscard]] std::optional<HelloRefusal> admit(const HelloFrame& hello, const Nonce& nonce,
                                                     std::string_view listener_id,
                                                     Clock::time_point now);
-    /// Ends a channel in order: its streams move to others, then CHANNEL_CLOSE. See
+    /// Closes a channel cleanly: its streams move to others, then CHANNEL_CLOSE is sent. See
     /// channel_drained.
     void close_channel(ChannelId channel);
-    /// A channel is gone, for whatever reason: what it carried unacknowledged is queued again. To
-    /// be called for each channel once nothing is written to it any more, also after channel_dead.
+    /// A channel is gone, for whatever reason: unacknowledged data that it carried is requeued.
+    /// Call this for each channel once nothing more is written to it, also after channel_dead.
     void on_channel_lost(ChannelId channel, Clock::time_point now);
     /// Consumes bytes from the peer, in any chunking. `in` is valid only during the call.
-    /// @return ok, or the error for which the channel has to go: send what is pending on it, drop
-    ///         it, call on_channel_lost(). The session lives on unless an `ended` event says no.
+    /// @return ok, or the error for which the channel must be dropped: send what is pending on it,
+    /// drop it, call on_channel_lost(). The session continues unless an `ended` event follows.
     [[nodiscard]] Result<void> on_bytes(ChannelId channel, ByteSpan in, Clock::time_point now);
 
-    /// What to send on `channel`: at most one frame more than `wanted` bytes. The list is good
+    /// What to send on `channel`: at most one frame more than `wanted` bytes. The list is valid
     /// until the next call of this function; the bytes until output_sent() or on_channel_lost() for
     /// this channel, whatever else is called meanwhile: call those after a write has ended.
     [[nodiscard]] std::span<const ByteSpan> pending_output(ChannelId channel, std::size_t wanted);
-    /// The first `size` bytes of it are on their way.
+    /// The first `size` bytes of it were sent.
     void output_sent(ChannelId channel, std::size_t size);
 
-    /// When on_timeout() next has something to do.
+    /// When on_timeout() is next due.
     [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;
     void on_timeout(Clock::time_point now);
 
     // ---- streams
 
-    /// Opens a stream. @return too_many_streams: try again after one has ended, or after the
+    /// Opens a stream. @return too_many_streams: retry after one has ended, or after the
     /// first channel_open; ids_exhausted; closed: the session has ended.
     [[nodiscard]] Result<StreamId> open(const OpenInfo& info);
-    /// The target of a stream that the peer opened is reached. @return no_such_stream or ok.
+    /// The target of a stream that the peer opened was reached. @return no_such_stream or ok.
     [[nodiscard]] Result<void> accept(StreamId stream);
-    /// It is not; ends the stream. @return also closed if it was accepted before.
+    /// The target was not reached; ends the stream. @return as accept(); closed if it was accepted
+    /// before.
     [[nodiscard]] Result<void> refuse(StreamId stream, OpenRefusal code, std::string_view text);
     /// Queues as much of `data` as credit and the send budget allow.
-    /// @return bytes taken; if less than offered, a writable event will come.
+    /// @return bytes accepted; if less than offered, a writable event will follow.
     [[nodiscard]] Result<std::size_t> write(StreamId stream, ByteSpan data);
-    /// How many bytes write() would take now: to be asked before they are fetched. If none, a
-    /// writable event will come, as after a write() that took less than was offered.
-    /// @return 0 also for a stream that is unknown or finished; for those no event comes.
+    /// How many bytes write() would accept now; ask before fetching them. If 0, a writable event
+    /// will follow, as after a write() that accepted less than was offered.
+    /// @return 0 also for an unknown or finished stream; for those no event follows.
     [[nodiscard]] std::uint64_t write_room(StreamId stream);
-    /// The same without a copy: memory for up to `size` of the bytes that write() would take now,
-    /// for the caller to fill at once. commit() has to follow, before anything else.
+    /// The same without a copy: memory for up to `size` of the bytes that write() would accept now,
+    /// for the caller to fill at once. commit() must be the next call.
     /// @return pieces used; none where write_room() is 0.
     [[nodiscard]] std::size_t reserve(StreamId stream, std::uint64_t size,
                                       std::span<MutableByteSpan> out);
-    /// Queues the first `size` bytes of what reserve() gave.
+    /// Queues the first `size` bytes of what reserve() returned.
     void commit(StreamId stream, std::uint64_t size);
     /// Everything written, and FIN if finished, is acknowledged; or the stream is unknown.
     [[nodiscard]] bool all_acknowledged(StreamId stream) const;
     /// Nothing more will be written: half-close.
     [[nodiscard]] Result<void> finish(StreamId stream);
-    /// The peer sends nothing more and all it has sent was consumed: what inbound_finished has
-    /// told, for an owner that could do nothing about it then.
+    /// The peer sends nothing more and everything it has sent was consumed: the state that the
+    /// inbound_finished event reported, for an owner that could not act on it then.
     [[nodiscard]] bool inbound_finished(StreamId stream) const;
     /// Ends the stream at once, both ways; what is in flight may be lost. No event follows.
     void reset(StreamId stream, errc code = errc::application_reset);
@@ -122,8 +123,7 @@ public:
     /// The owner is done with the first `size` bytes of read(); credit flows back. Repeats the
     /// readable event if bytes are left.
     void consumed(StreamId stream, std::size_t size, Clock::time_point now);
-    /// How much the stream may have in flight or unread from now on, budget permitting, instead of
-    /// what the session finds right.
+    /// Sets the stream's window from now on, budget permitting, instead of the automatic one.
     void set_window(StreamId stream, std::uint64_t window);
 
     // ---- the session
@@ -135,10 +135,10 @@ public:
     [[nodiscard]] const SessionId& id() const { return identity_.id; }
     [[nodiscard]] const Stats& stats() const { return stats_; }
     [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
-    /// Streams whose owner wants to write and which have no credit: their peer does not read. Goes
-    /// through all streams; for a look now and then.
+    /// Streams whose owner wants to write but which have no credit: their peer does not read.
+    /// Iterates over all streams; call it only occasionally.
     [[nodiscard]] std::size_t stalled_streams() const;
-    /// @see RoundTrip; negative before the first PONG.
+    /// The round-trip time (@see RoundTrip); negative before the first PONG.
     [[nodiscard]] std::chrono::microseconds round_trip() const { return round_trip_.smallest(); }
     [[nodiscard]] bool has_open_channel() const;
     [[nodiscard]] std::size_t channel_count() const { return channels_.size(); }
@@ -243,7 +243,7 @@ private:
     std::uint64_t next_channel_ = 1;                        // client
     ReplayWindow replay_;                                   // service
     RoundTrip round_trip_;
-    StreamId last_light_stream_;     // whose reader has last taken little
+    StreamId last_light_stream_;     // whose reader has last consumed little
     Clock::time_point other_light_;  // when another stream's has
     Clock::time_point last_light_;   // and when its own
     Clock::time_point alone_since_;  // no open channel since then
@@ -257,23 +257,23 @@ private:
     StreamList<&Stream::starved_hook> starved_;  // for the receive budget
     StreamList<&Stream::ack_hook> unacked_;
     std::optional<Clock::time_point> ack_time_;  // when they are acknowledged at the latest
-    Clock::time_point memory_time_;        // when to look again what other sessions have given back
-    std::uint64_t known_window_ = 0;       // the largest that a stream has lately found right
+    Clock::time_point memory_time_;   // when to check again for memory that other sessions released
+    std::uint64_t known_window_ = 0;  // the largest that a stream has recently settled on
     Clock::time_point known_window_time_;  // and when
 
     std::uint32_t local_streams_ = 0;
     std::uint32_t next_local_;   // index of the next stream that we open
-    std::uint32_t local_limit_;  // indices below may be opened, says the peer
+    std::uint32_t local_limit_;  // granted by the peer: indices below may be opened
     std::uint32_t next_peer_;    // index above all that the peer has opened
     std::uint32_t peer_ended_ = 0;
     std::uint32_t peer_limit_;  // what we have told the peer
     bool streams_due_ = false;
-    // The peer's streams that have ended unused and still count as open.
+    // The peer's streams that have ended unused but still count as open.
     std::uint32_t unused_ = 0;
-    Clock::time_point unused_time_;  // when one of them may be settled
+    Clock::time_point unused_time_;  // when one of them may stop counting
     TokenBucket unused_rate_;
     TokenBucket lost_rate_;                  // of CHANNEL_LOST
-    std::vector<ChannelId> lost_due_;        // lost channels that the peer is to be told of
+    std::vector<ChannelId> lost_due_;        // lost channels still to be reported to the peer
     std::vector<std::uint32_t> skipped_;     // peer's indices below next_peer_, not opened yet
     std::vector<std::uint32_t> closed_due_;  // ids to answer with CLOSED, descending
 

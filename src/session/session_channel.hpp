@@ -6,7 +6,7 @@
 
 namespace hpb::session {
 
-/// One channel of a session, as the session keeps it.
+/// The session's state of one channel.
 ///
 ///   client: hello_sent --WELCOME--> open --close--> open, closing --both CHANNEL_CLOSE--> drained
 ///   service:                        open    (any) --error--> failed     (any) --lost--> (none)
@@ -14,7 +14,7 @@ struct SessionChannel {
     enum class State : std::uint8_t {
         hello_sent,  ///< the client waits for WELCOME
         open,
-        failed,  ///< takes no more input; what is left in the outbox says why
+        failed,  ///< accepts no more input; the rest of the outbox tells the peer why
     };
 
     SessionChannel(ChannelId id_, const Limits& limits, Clock::time_point now)
@@ -44,12 +44,12 @@ struct SessionChannel {
     bool ping_unanswered = false;
     bool carries_data = false;   ///< since the last ping
     bool pings_quietly = false;  ///< no data had been carried before the last ping
-    bool closing = false;        ///< nothing of ours but CHANNEL_CLOSE goes out any more
+    bool closing = false;        ///< we send nothing more but CHANNEL_CLOSE
     bool close_sent = false;
     bool close_received = false;
     bool told_dead = false;
     bool told_drained = false;
-    bool skips_data = false;  ///< the DATA frame that is coming in concerns no stream
+    bool skips_data = false;  ///< the incoming DATA frame belongs to no stream
     Nonce nonce{};            ///< client: of its HELLO
 };
 

@@ -11,12 +11,13 @@ using std::chrono::microseconds;
 namespace {
 
 constexpr std::size_t kMostLost = 16;
-// How often the round trip is measured while data flows, and at once while a channel is young.
+// How often the round-trip time is measured while data flows, and how many times in a row on a new
+// channel.
 constexpr std::chrono::seconds kPingInterval{1};
 constexpr microseconds kProbeAbove{500};
 constexpr microseconds kProbeBelow{5000};
 constexpr unsigned kProbes = 8;
-// How often to look whether other sessions have given memory back.
+// How often to check whether other sessions have released memory.
 constexpr milliseconds kMemoryInterval{25};
 
 }  // namespace
@@ -43,7 +44,7 @@ Parameters Session::parameters() const {
             .max_frame = limits_.max_frame};
 }
 
-// The first ones count; a session's parameters do not change later.
+// Only the first ones count; a session's parameters never change.
 errc Session::take_parameters(const Parameters& theirs) {
     if (theirs.max_frame < kMaxControlPayload) return errc::malformed_frame;
     if (welcomed_) return errc::none;
@@ -57,7 +58,7 @@ errc Session::take_parameters(const Parameters& theirs) {
 
 Result<ChannelId> Session::attach(const Nonce& nonce, Clock::time_point now) {
     if (ended_) return errc::closed;
-    // Two channels of a session that nobody knows yet could reach two service agents.
+    // Two channels of a session that no service agent knows yet could reach two different ones.
     if (channels_.size() >= limits_.max_channels || (!welcomed_ && !channels_.empty())) {
         return errc::too_many_channels;
     }
@@ -95,7 +96,7 @@ std::optional<HelloRefusal> Session::admit(const HelloFrame& hello, const Nonce&
             channels_.begin(), channels_.end(),
             [](const auto& a, const auto& b) { return a->last_received < b->last_received; });
         if (!(*silent)->told_dead) tell(Event::Kind::channel_dead).channel = (*silent)->id;
-        // Its owner may be writing what its outbox holds: that stays until the owner lets go.
+        // Its owner may be writing what its outbox holds: it stays until the owner releases it.
         dropped_.push_back(drop(**silent, now));
     }
     channels_.push_back(std::make_unique<SessionChannel>(hello.channel, limits_, now));
@@ -138,7 +139,7 @@ void Session::begin_close(SessionChannel& channel) {
     }
 }
 
-// The channel's input is wrong, or the session is over because of it.
+// Invalid input on a channel, which may end the session.
 void Session::fail(SessionChannel& channel, errc why, Clock::time_point now) {
     if (ends_session(why)) {
         if (!ended_) finish_session(why, why);
@@ -178,9 +179,9 @@ std::unique_ptr<SessionChannel> Session::drop(SessionChannel& lost, Clock::time_
     return channel;
 }
 
-// Everything that the peer may not have got is to be told again, whichever channel is gone: an
-// acknowledgement may have been lost on it though its data went another way. To a peer that has
-// forgotten the stream it is the question that CLOSED answers.
+// Resend everything that the peer may have missed, whichever channel was lost: an acknowledgement
+// may have been lost on it although its data took another channel. A peer that has forgotten the
+// stream answers with CLOSED.
 void Session::forget_channel_of(Stream& stream, ChannelId lost) {
     stats_.bytes_requeued += stream.send.on_channel_lost(lost);
     stream.acked_position = 0;
@@ -213,7 +214,7 @@ void Session::set_home(Stream& stream, SessionChannel* channel) {
     if (SessionChannel* old = find(stream.home)) --old->streams;
     if (stream.control_hook.is_linked()) stream.control_hook.unlink();
     Scheduler::remove(stream);
-    // Until the peer is known to have it, OPEN comes first on whatever channel carries the stream.
+    // Until the peer is known to have OPEN, it goes first on whatever channel carries the stream.
     if (stream.local && !stream.confirmed && stream.state == State::live) {
         stream.dirty = static_cast<std::uint8_t>(stream.dirty | Stream::kOpen);
     }
@@ -235,7 +236,7 @@ void Session::tell_drained() {
         const bool outstanding = std::any_of(
             streams_.begin(), streams_.end(),
             [&](const auto& entry) { return entry.second->send.in_flight_on(channel->id); });
-        // Acknowledgements can come on another channel only; without one there is no waiting.
+        // Acknowledgements can arrive only on another channel; without one, do not wait.
         if (outstanding && has_usable_channel()) continue;
         channel->told_drained = true;
         tell(Event::Kind::channel_drained).channel = channel->id;
@@ -249,8 +250,8 @@ bool Session::has_usable_channel() const {
 
 // ---- time
 
-// In silence, to see whether the peer lives. While data flows, to see how long the path is: the
-// smallest of many round trips is the one that stood in no queue.
+// While idle, to check that the peer is alive. While data flows, to measure the path: the smallest
+// of many round-trip times is the one without queueing.
 Clock::time_point Session::ping_time(const SessionChannel& channel) const {
     const auto in_silence = std::max(channel.last_received + limits_.keep_alive / 2,
                                      channel.last_ping + limits_.keep_alive);
@@ -272,8 +273,8 @@ void Session::on_pong(SessionChannel& channel, std::uint64_t token, Clock::time_
     channel.ping_unanswered = false;
     const auto took = std::chrono::duration_cast<microseconds>(now - channel.last_ping);
     round_trip_.on_sample(took, channel.pings_quietly && !channel.carries_data);
-    // Once there is a queue on the channel, that is measured too: so where a path may be a short
-    // one, it is asked again and again while it is young.
+    // Once there is a queue on the channel, it is measured too: so a possibly short path is
+    // measured repeatedly while the channel is new.
     const bool unclear = took > kProbeAbove && took < kProbeBelow;
     if (unclear && ++channel.probes < kProbes) send_ping(channel, now);
 }
@@ -282,7 +283,7 @@ Clock::time_point Session::death_time(const SessionChannel& channel) const {
     return channel.last_received + limits_.keep_alive * 5 / 2;
 }
 
-// Nobody misses a session that has never had a stream.
+// A session that has never had a stream expires early.
 milliseconds Session::grace() const {
     const bool unused = role_ == Role::service && stats_.streams_opened == 0;
     return unused ? std::min(limits_.grace, limits_.unused_grace) : limits_.grace;
@@ -307,7 +308,8 @@ bool Session::waits_for_others() const {
     return limits_.shared != nullptr && !(waiting_.empty() && starved_.empty());
 }
 
-// Another session, on any thread, gives memory back without a word: whoever waits has to look.
+// Another session, on any thread, may release memory without notification, so waiting streams must
+// poll.
 void Session::look_for_memory(Clock::time_point now) {
     if (!waits_for_others() || now < memory_time_) return;
     memory_time_ = now + kMemoryInterval;

@@ -1,4 +1,4 @@
-// What a session makes of the frames that come in.
+// How a session handles inbound frames.
 #include <algorithm>
 
 #include "session/session.hpp"
@@ -11,7 +11,7 @@ Result<void> outcome(errc e) {
     return {};
 }
 
-// What a peer says about a stream goes to logs and events as one of our own reasons.
+// Maps a peer's code for a stream to one of our own reasons, for logs and events.
 errc reason_of(std::uint16_t code) {
     return code > 0 && code < 64 ? static_cast<errc>(code) : errc::application_reset;
 }
@@ -32,7 +32,7 @@ Result<void> Session::on_bytes(ChannelId id, ByteSpan in, Clock::time_point now)
             fail(*channel, static_cast<errc>(done.error().code().value()), now);
             return done;
         }
-        if (ended_) return {};  // END_SESSION: nothing behind it matters
+        if (ended_) return {};  // END_SESSION: ignore everything after it
     }
     if (unused_ > 0) settle_unused(now);
     tell_drained();
@@ -97,7 +97,8 @@ Result<void> Session::on_channel_frame(SessionChannel& channel, const Piece& pie
         case FrameType::ping: {
             const auto token = parse_u64(piece.body);
             if (!token) return token.error();
-            // Of several pings the last is answered: an answer is proof of life for all of them.
+            // Only the last of several PINGs is answered: the answer is proof of life for all of
+            // them.
             channel.pong_token = *token;
             channel.pong_due = true;
             return {};
@@ -119,7 +120,7 @@ Result<void> Session::on_channel_frame(SessionChannel& channel, const Piece& pie
             channel.close_received = true;
             if (channel.is_usable()) begin_close(channel);
             if (close->code == 0) return {};
-            // Not an error of the peer's: nothing is sent back.
+            // Not a peer error: nothing is sent back.
             channel.close_sent = true;
             const errc why = close->code < 16 ? reason_of(close->code) : errc::unexpected_frame;
             return Error{make_error_code(why),
@@ -153,7 +154,7 @@ Result<void> Session::on_stream_frame(SessionChannel& channel, const Piece& piec
     return on_unknown_stream(channel, piece);
 }
 
-// Either the stream is over here, and the peer is told so; or it never was.
+// Either the stream has ended here, and the peer is told so, or it never existed.
 Result<void> Session::on_unknown_stream(SessionChannel& channel, const Piece& piece) {
     const StreamId id = piece.header.stream;
     const FrameType type = piece.header.type;
@@ -177,12 +178,13 @@ errc Session::queue_closed(StreamId id) {
         std::lower_bound(closed_due_.begin(), closed_due_.end(), id.value, std::greater<>{});
     if (at != closed_due_.end() && *at == id.value) return errc::none;
     closed_due_.insert(at, id.value);
-    // Twice what both sides can have open: a peer that asks for more does not read the answers.
+    // Twice what both sides can have open: a peer that causes more does not read the answers.
     return closed_due_.size() > std::size_t{4} * limits_.max_streams + 64 ? errc::flood
                                                                           : errc::none;
 }
 
-// With several channels a higher id may come first: those between are remembered until they come.
+// With several channels a higher id may arrive first: the ids in between are remembered until they
+// arrive.
 errc Session::use_peer_id(StreamId id) {
     const std::uint32_t index = (id.value - 1) / 2;
     if (index >= peer_limit_) return unused_ > 0 ? errc::flood : errc::stream_limit;
@@ -204,7 +206,7 @@ Result<void> Session::on_open(SessionChannel& channel, const Piece& piece) {
     stream.info = open->info;
     stream.send.on_credit(open->credit);
     stream.receive.grant(limits_.initial_credit);
-    // It came this way, so that this way works; unless it is about to be closed.
+    // The frame arrived on this channel, so it works; unless it is about to be closed.
     if (channel.is_usable()) {
         set_home(stream, &channel);
     } else {
@@ -223,7 +225,7 @@ Result<void> Session::on_frame_of(Stream& stream, SessionChannel& channel, const
     }
     if (type == FrameType::reset || type == FrameType::refused) return on_end(stream, piece);
     confirm(stream);
-    // It does not know yet that the stream is over; RESET or REFUSED is on the way.
+    // The peer does not know yet that the stream has ended; RESET or REFUSED is on its way.
     if (stream.state != State::live) return {};
     switch (type) {
         case FrameType::data:
@@ -239,7 +241,7 @@ Result<void> Session::on_frame_of(Stream& stream, SessionChannel& channel, const
             if (stream.send.on_credit(*credit)) tell_writable(stream);
             return {};
         }
-        default:  // OPEN again: it was lost, or so the peer thinks
+        default:  // a repeated OPEN: the peer believes it was lost
             if (stream.local) return errc::wrong_stream;
             mark(stream, stream.accepted ? Stream::kOpened : Stream::kAck);
             return {};
@@ -274,7 +276,7 @@ Result<void> Session::on_data(Stream& stream, SessionChannel& channel, const Pie
     }
     receive_budget_.shrink(held, in.held());
     stats_.bytes_received += in.readable() - readable;
-    // A repetition says that the acknowledgement was lost.
+    // A repetition means that the acknowledgement was lost.
     const bool repeated = piece.end && end + (fin ? 1 : 0) <= before;
     if (end <= before) stats_.bytes_repeated += piece.body.size();
     acknowledge(stream, repeated, now);
@@ -308,7 +310,7 @@ Result<void> Session::on_ack(Stream& stream, const Piece& piece) {
     return {};
 }
 
-// RESET or REFUSED: the stream is over here too, whatever its state.
+// RESET or REFUSED: the stream ends here too, whatever its state.
 Result<void> Session::on_end(Stream& stream, const Piece& piece) {
     const bool refused = piece.header.type == FrameType::refused;
     if (refused && !stream.local) return errc::wrong_stream;
@@ -330,8 +332,8 @@ Result<void> Session::on_end(Stream& stream, const Piece& piece) {
     return outcome(flood);
 }
 
-// The peer has dropped a channel, perhaps after we did: what it said there since then was lost, and
-// of streams that are over there it has kept nothing to say it again. So they are asked about.
+// The peer has dropped a channel, perhaps after we did: what it sent there since then was lost, and
+// it keeps no state of ended streams to resend it. So ask about them.
 Result<void> Session::on_peer_lost(ChannelId lost, Clock::time_point now) {
     if (!lost_rate_.try_take(now)) return errc::flood;
     SessionChannel* channel = find(lost);
@@ -349,14 +351,14 @@ Result<void> Session::on_peer_lost(ChannelId lost, Clock::time_point now) {
     return {};
 }
 
-// The peer has no such stream any more.
+// The peer no longer has this stream.
 void Session::on_closed(Stream& stream) {
     if (stream.state != State::live) {
         remove(stream);
         return;
     }
     if (!stream.receive.complete() || !stream.send.finished()) {
-        // It cannot have got everything: this is no clean end.
+        // It cannot have received everything: this is not a clean end.
         stream.unused = stream.is_unused();
         tell(Event::Kind::reset, stream).code = errc::stream_forgotten;
         ++stats_.streams_reset;

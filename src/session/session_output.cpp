@@ -1,4 +1,4 @@
-// What a session has to say on a channel, made when the channel can take it.
+// Generates a session's output for a channel, when the channel can take it.
 #include <algorithm>
 
 #include "session/session.hpp"
@@ -6,9 +6,9 @@
 namespace hpb::session {
 namespace {
 
-// Room that is always left in an outbox for the frames that end a channel or a session.
+// Room always reserved in an outbox for the frames that end a channel or a session.
 constexpr std::size_t kReservedPieces = 16;
-// The most that one frame without data takes.
+// The largest frame without data.
 constexpr std::size_t kControlPieces = 8;
 
 }  // namespace
@@ -85,11 +85,11 @@ void Session::put_control(SessionChannel& channel, Stream& stream) {
     if ((dirty & Stream::kOpened) != 0) {
         out.append(ControlFrame{FrameType::opened, stream.id}.u64(credit).finish());
     }
-    // The credit has gone with OPEN or OPENED; is there anything to acknowledge?
+    // The credit was sent with OPEN or OPENED; is there anything to acknowledge?
     const bool told = (dirty & (Stream::kOpen | Stream::kOpened)) != 0;
     const bool news = stream.receive.position() > stream.acked_position;
     if ((dirty & Stream::kAck) != 0 && (!told || news)) put_ack(channel, stream);
-    wake(stream);  // behind OPEN, data may follow
+    wake(stream);  // after OPEN, data may follow
 }
 
 void Session::put_ack(SessionChannel& channel, Stream& stream) {
@@ -104,7 +104,7 @@ bool Session::put_data(SessionChannel& channel) {
     Stream* stream = channel.scheduler.next();
     const bool own = stream != nullptr;
     for (const auto& other : channels_) {
-        // Nothing of its own: it helps a stream that has much to send.
+        // No data of its own: it helps a stream that has much to send.
         if (stream == nullptr) stream = other->scheduler.heavy(limits_.spread_above);
     }
     if (stream == nullptr) return false;
@@ -116,7 +116,7 @@ bool Session::put_data(SessionChannel& channel) {
     most = std::min(most, pieces * pool_->slab_size());
     const auto chunk = stream->send.next(channel.id, most);
     if (!chunk) {
-        // In too many pieces already; the next acknowledgement brings it back.
+        // Already in too many ranges; the next acknowledgement wakes it again.
         if (own) Scheduler::remove(*stream);
         return own;
     }

@@ -63,7 +63,7 @@ bool SessionTable::has_room(const std::string& source) const {
     return held == held_.end() || held->second < kSourceFactor * free;
 }
 
-// Its own, where the source is beyond its share; anybody's, where the table is full.
+// The source's own session if it exceeds its share; any source's if the table is full.
 Session* SessionTable::give_up_one(const std::string& source) {
     const bool full = sessions_.size() >= bounds_.max_sessions;
     Entry* youngest = nullptr;

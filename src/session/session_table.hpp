@@ -10,13 +10,14 @@
 
 namespace hpb::session {
 
-/// The sessions of a service agent's listener: finds the one that a HELLO asks for, makes new ones,
-/// and bounds them in number, memory and time. Belongs to one thread, like its sessions.
+/// The sessions of a service agent's listener: finds the one that a HELLO asks for, creates new
+/// ones, and limits them in number, memory and time. Belongs to one thread, like its sessions.
 class SessionTable {
 public:
     struct Bounds {
         std::size_t max_sessions = 1024;
-        /// Payload kept by all sessions together; above it no new one is made. Each is bounded by
+        /// Payload held by all sessions together; above it no new session is created. Each is
+        /// bounded by
         /// its own limits in any case.
         std::size_t max_memory = std::size_t{512} * 1024 * 1024;
     };
@@ -24,20 +25,20 @@ public:
         Session* session = nullptr;  ///< stays valid until its removal
         ChannelId channel;
         bool resumed = false;
-        /// A session that has given way and was ended: its owner lets go of it and removes it.
+        /// A session that was ended to make room: its owner releases and removes it.
         Session* given_up = nullptr;
     };
-    /// No source has more sessions than so many times what is free.
+    /// No source may have more sessions than this many times what is free.
     static constexpr std::size_t kSourceFactor = 4;
 
     /// @param limits       of each session.
-    /// @param listener_id  told to clients, for them to name when they resume.
+    /// @param listener_id  sent to clients, who name it when they resume.
     SessionTable(const Limits& limits, const Bounds& bounds, std::string listener_id,
                  SlabPool& pool);
 
     /// A channel has begun with `hello`. @param nonce  16 random bytes. @param source  who sends
-    /// it: sources share the table. Where there is no room, the youngest session gives way that has
-    /// neither a channel nor ever had a stream.
+    /// it: sources share the table. If there is no room, the youngest session without a channel
+    /// that never had a stream is ended.
     /// @return its session, which has WELCOME to send; or the refusal to send before the channel is
     ///         closed.
     [[nodiscard]] std::variant<Admission, RefusedHelloFrame> admit(const HelloFrame& hello,
@@ -54,9 +55,9 @@ public:
     [[nodiscard]] std::size_t size() const { return sessions_.size(); }
     void remove(const SessionId& id);
 
-    /// Lets time pass for every session; for a timer of about a second, which finds those that have
-    /// expired. Calls `ended` for each session that is over, to take its last events and to let go
-    /// of its channels, and removes it.
+    /// Advances time for every session; for a timer of about a second, which finds those that have
+    /// expired. Calls `ended` for each session that is over, to take its last events and release
+    /// its channels, and removes it.
     void sweep(Clock::time_point now, const std::function<void(Session&)>& ended);
 
 private:

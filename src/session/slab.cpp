@@ -44,7 +44,8 @@ void ByteWindow::make_room(std::uint64_t index) {
     last_ = std::max(last_, index + 1);
 }
 
-// What of `size` bytes from `offset` lies in the first slab, which is made if there is none.
+// The part of `size` bytes from `offset` that lies in the first slab, which is allocated if
+// missing.
 MutableByteSpan ByteWindow::room_at(std::uint64_t offset, std::uint64_t size) {
     const std::size_t slab_size = pool_->slab_size();
     make_room(offset / slab_size);

@@ -13,7 +13,8 @@ namespace hpb::session {
 
 class SlabPool;
 
-/// A shared hold on one slab of a SlabPool. Counted without locks: everything that holds a slab
+/// A shared reference to one slab of a SlabPool. Reference-counted without locks: everything that
+/// holds a slab
 /// lives on one thread, and the pool outlives it.
 class SlabRef {
 public:
@@ -43,11 +44,11 @@ private:
     Slab* slab_ = nullptr;
 };
 
-/// Fixed-size blocks for payload. Keeps those that come back, so that a steady flow allocates
-/// nothing. Bounds nothing itself: the sessions' budgets do.
+/// Fixed-size blocks for payload. Returned blocks are kept for reuse, so that a steady flow
+/// allocates nothing. Has no limit itself: the sessions' budgets do.
 class SlabPool {
 public:
-    /// @param keep  free slabs to hold on to; more go back to the heap.
+    /// @param keep  free slabs to keep; more go back to the heap.
     explicit SlabPool(std::size_t slab_size = 16 * 1024, std::size_t keep = 256);
     SlabPool(const SlabPool&) = delete;
     SlabPool& operator=(const SlabPool&) = delete;
@@ -78,15 +79,15 @@ class ByteWindow {
 public:
     explicit ByteWindow(SlabPool& pool) : pool_(&pool) {}
 
-    /// Copies `bytes` to `offset`, which must not lie below what was released. The distance from
-    /// there is the caller's to bound.
+    /// Copies `bytes` to `offset`, which must not lie below what was released. The caller limits
+    /// the distance from there.
     void write(std::uint64_t offset, ByteSpan bytes);
 
-    /// Slabs for `size` bytes from `offset`, for somebody else to write to, in the order of `out`.
+    /// Slabs for `size` bytes from `offset`, for the caller to fill in the order of `out`.
     /// @return pieces used.
     [[nodiscard]] std::size_t reserve(std::uint64_t offset, std::uint64_t size,
                                       std::span<MutableByteSpan> out);
-    /// Gives back the slabs that begin at `offset` or beyond.
+    /// Releases the slabs that begin at `offset` or beyond.
     void trim(std::uint64_t offset);
 
     /// The written piece at `offset`, at most `size` bytes and within one slab.
@@ -94,7 +95,7 @@ public:
 
     /// Forgets everything below `offset`.
     void release_before(std::uint64_t offset);
-    /// Forgets everything; what is written next begins at `offset`, so that an idle stream holds no
+    /// Releases everything; the next write begins at `offset`, so that an idle stream holds no
     /// slab.
     void release_all(std::uint64_t offset);
 

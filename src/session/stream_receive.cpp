@@ -7,7 +7,7 @@ namespace {
 
 // Far more than the ranges that a sender keeps apart, and little memory.
 constexpr std::size_t kMaxPieces = 4096;
-// Granting less is not worth a frame, where the window has room for larger steps.
+// Granting less is not worth a frame if the window has room for larger steps.
 constexpr std::uint64_t kStep = 64 * 1024;
 
 }  // namespace
@@ -24,10 +24,10 @@ errc ReceiveStream::on_data(std::uint64_t offset, ByteSpan bytes) {
     const std::uint64_t end = offset + bytes.size();
     if (final_ && end > *final_) return errc::final_size;
     highest_ = std::max(highest_, end);
-    if (end <= contiguous_) return errc::none;  // all of it a repetition
+    if (end <= contiguous_) return errc::none;  // entirely a duplicate
     if (offset < contiguous_) bytes = bytes.subspan(contiguous_ - offset);
     const std::uint64_t begin = end - bytes.size();
-    // What lies beyond contiguous_ was shown to nobody yet: writing it twice harms nothing.
+    // Nothing beyond contiguous_ has been delivered yet, so writing it twice is harmless.
     bytes_.write(begin, bytes);
     if (begin == contiguous_) {
         contiguous_ = end;

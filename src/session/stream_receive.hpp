@@ -10,7 +10,7 @@
 
 namespace hpb::session {
 
-/// The inbound half of a stream: puts bytes in order, drops what it has, and says how far it is.
+/// The inbound half of a stream: puts bytes in order, drops duplicates, and reports its position.
 /// Invariant: consumed_ <= contiguous_ <= highest_ <= granted_.
 class ReceiveStream {
 public:
@@ -19,8 +19,9 @@ public:
     /// Whether a frame of `size` bytes at `offset` may come. @return none, flow_control or
     /// final_size.
     [[nodiscard]] errc check(std::uint64_t offset, std::uint64_t size, bool fin) const;
-    /// Takes bytes of a frame that check() has allowed; any part of it, once or again.
-    /// @return none, too_fragmented, or final_size if another channel has brought the end since.
+    /// Stores bytes of a frame that check() has allowed: any part of it, possibly a duplicate.
+    /// @return none, too_fragmented, or final_size if the end has meanwhile arrived on another
+    /// channel.
     [[nodiscard]] errc on_data(std::uint64_t offset, ByteSpan bytes);
     /// The stream ends at `offset`. @return none, or final_size.
     [[nodiscard]] errc on_fin(std::uint64_t offset);
@@ -40,14 +41,14 @@ public:
     /// ... and were consumed.
     [[nodiscard]] bool done() const { return consumed_ == final_; }
 
-    /// In flight or unread, at most. @see Budget
+    /// Upper bound of what is in flight or unread. @see Budget
     [[nodiscard]] std::uint64_t held() const {
         return complete() ? readable() : granted_ - consumed_;
     }
     [[nodiscard]] std::uint64_t granted() const { return granted_; }
     /// What a window of `window` bytes would grant now; 0 if that is less than a step: half of a
-    /// small window, an eighth of a large one. Smaller steps cost a frame each, larger ones let the
-    /// sender run dry.
+    /// small window, an eighth of a large one. Smaller steps cost a frame each, larger ones starve
+    /// the sender.
     [[nodiscard]] std::uint64_t wanted(std::uint64_t window) const;
     void grant(std::uint64_t more) { granted_ += more; }
     void drop();

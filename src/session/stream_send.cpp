@@ -130,7 +130,7 @@ void SendStream::mark_sent(const Chunk& chunk, ChannelId channel) {
     }
 }
 
-// The first range without a channel went out again, at least its beginning.
+// The first range without a channel was resent, at least its beginning.
 void SendStream::mark_resent(std::uint64_t end, ChannelId channel) {
     const auto lost = std::find_if(ranges_.begin(), ranges_.end(),
                                    [](const Range& range) { return range.channel == ChannelId{}; });

@@ -11,7 +11,7 @@
 namespace hpb::session {
 
 /// The outbound half of a stream: keeps every byte until it is acknowledged, and remembers which
-/// channel each went out on. Positions count the bytes, and FIN as one more behind the last.
+/// channel each went out on. Positions count the bytes, and FIN as one more after the last.
 /// Invariant: acked_ <= sent_ <= limit(); end_ <= credit_ (bytes only: FIN needs no credit).
 class SendStream {
 public:
@@ -31,8 +31,8 @@ public:
     [[nodiscard]] std::uint64_t held() const { return acked_ < end_ ? end_ - acked_ : 0; }
     /// @param bytes  at most room().
     void write(ByteSpan bytes);
-    /// Room for up to `size` bytes, at most room(), to be written by somebody else; then commit()
-    /// says how many there are. @return pieces used.
+    /// Room for up to `size` bytes, at most room(), for the caller to fill; commit() then says how
+    /// many were written. @return pieces used.
     [[nodiscard]] std::size_t reserve(std::uint64_t size, std::span<MutableByteSpan> out) {
         return bytes_.reserve(end_, size, out);
     }
@@ -45,16 +45,16 @@ public:
     bool on_credit(std::uint64_t credit);
     /// @param position  everything below has arrived. @return false if it was never sent.
     [[nodiscard]] bool on_ack(std::uint64_t position);
-    /// The peer has all of it, whatever was acknowledged.
+    /// The peer has everything, whatever was acknowledged.
     void on_all_arrived();
-    /// Queues again what went out on `channel` and was not acknowledged. @return how many bytes.
+    /// Requeues what went out on `channel` and was not acknowledged. @return how many bytes.
     std::uint64_t on_channel_lost(ChannelId channel);
 
     /// What to send next on `channel`. @param most  data bytes.
     [[nodiscard]] std::optional<Chunk> next(ChannelId channel, std::uint64_t most) const;
     void mark_sent(const Chunk& chunk, ChannelId channel);
     [[nodiscard]] bool has_pending() const { return lost_ > 0 || sent_ < limit(); }
-    /// Bytes and FIN never sent so far: what a spread over several channels is measured by.
+    /// Bytes and FIN not yet sent; decides whether the stream is spread over several channels.
     [[nodiscard]] std::uint64_t unsent() const { return limit() - sent_; }
     [[nodiscard]] bool in_flight_on(ChannelId channel) const;
 

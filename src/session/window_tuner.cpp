@@ -7,32 +7,32 @@ namespace {
 
 using std::chrono::microseconds;
 
-// Below this the clock and the scheduling of threads are measured, not the path. Nothing but a
-// queue fills the window there, and that is in front of everybody else: the window is what the
-// reader takes in kShortQueue, measured for kShortSpan at a time. Where nobody is that would mind,
-// a longer queue keeps the processes along the path from waiting for each other.
+// Below this, the clock and thread scheduling are measured, not the path. Only queued data fills
+// the window there, ahead of every other stream: the window is what the reader consumes in
+// kShortQueue, measured over kShortSpan at a time. If no other stream is delayed by it, a longer
+// queue keeps the processes along the path from waiting for each other.
 constexpr microseconds kShortest{2000};
 constexpr microseconds kShortQueue{130};
 constexpr microseconds kAloneQueue{14'000};
 constexpr microseconds kShortSpan{5000};
 constexpr std::uint64_t kMostOnShort = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMostAlone = std::uint64_t{4} << 20;
-// A reader that takes less than this in one to two kLightSpans belongs to a stream of little.
+// A stream whose reader consumes less than this in one to two kLightSpans is light.
 constexpr std::uint64_t kLight = std::uint64_t{1} << 20;
 constexpr std::chrono::milliseconds kLightSpan{500};
 constexpr std::uint64_t kLeastOnShort = 4;  // of the smallest window elsewhere: a part
 // Measurements without growth until the window follows them downwards.
 constexpr unsigned kSettled = 16;
-// A reader that takes nothing for so many round trips does not keep up.
+// A reader that consumes nothing for this many round trips does not keep up.
 constexpr int kPause = 2;
 
-// A new stream whose reader takes so much in its first round trip is in a hurry.
+// A new stream whose reader consumes this much in its first round trip adopts the known window.
 std::uint64_t enough(std::uint64_t window) {
     return std::min<std::uint64_t>(32 * 1024, window / 2);
 }
 
-// Perhaps it is the window that holds the sender back: how much the path could bring is only seen
-// with a larger one. Less than all of it, since a cycle takes a little longer than the round trip.
+// The window may be what limits the sender: only a larger one shows what the path can carry. The
+// threshold is below the full window, since a cycle takes a little longer than the round trip.
 bool fills(std::uint64_t per_round_trip, std::uint64_t window) {
     return per_round_trip >= window / 8 * 5;
 }
@@ -48,7 +48,7 @@ std::uint64_t WindowTuner::on_consumed(std::uint64_t bytes, Clock::time_point no
     consumed_ += bytes;
     if (round_trip < kShortest) return on_short_path(elapsed, round_trip, now);
     if (elapsed < round_trip) {
-        // So much in less than a round trip: no need to wait for the rest of it. Not so after a
+        // This much in less than a round trip: no need to wait for the rest of it. Not after a
         // pause: a reader that stops now and then, and finds a full window each time, is slow.
         const bool hurry = first_ && expected_ > window_ && consumed_ >= enough(window_);
         if (!hurry && (slow_ || !fills(consumed_, window_))) return window_;
@@ -68,7 +68,7 @@ std::uint64_t WindowTuner::on_consumed(std::uint64_t bytes, Clock::time_point no
 std::uint64_t WindowTuner::on_short_path(microseconds elapsed, microseconds round_trip,
                                          Clock::time_point now) {
     if (elapsed < kShortSpan) return window_;
-    // A quarter more than the round trip at least, or the sender would run dry.
+    // At least a quarter more than the round trip, or the sender would starve.
     const microseconds least = round_trip * 5 / 4;
     const microseconds queue = std::max(beside_light_ ? kShortQueue : kAloneQueue, least);
     const std::uint64_t most = beside_light_ ? kMostOnShort : kMostAlone;

@@ -7,27 +7,27 @@
 
 namespace hpb::session {
 
-/// Decides how large the window of a stream should be, from what its reader takes: about twice what
-/// it takes in a round trip, so that neither the path nor its reader waits for credit, and no more
-/// than that waits in front of other streams. Performs no I/O and reads no clock.
+/// Sizes a stream's window from the rate of its reader: about twice what it consumes in a round
+/// trip, so that neither the path nor the reader waits for credit, and no more than that is queued
+/// ahead of other streams. Performs no I/O and reads no clock.
 class WindowTuner {
 public:
-    /// @param start  the smallest, and what it begins with. @param most  at least `start`.
+    /// @param start  the smallest and initial window. @param most  at least `start`.
     WindowTuner(std::uint64_t start, std::uint64_t most)
         : start_(start), most_(most), window_(start) {}
 
-    /// The reader has taken `bytes`. @param round_trip  the smallest seen on the path, without the
-    /// queues that a larger window makes; negative: not known, then nothing changes.
+    /// The reader has consumed `bytes`. @param round_trip the smallest measured on the path,
+    /// without the queues that a larger window causes; negative: unknown, then nothing changes.
     /// @return the window from now on.
     std::uint64_t on_consumed(std::uint64_t bytes, Clock::time_point now,
                               std::chrono::microseconds round_trip);
-    /// Another stream's window has grown to `window` on this path: go there at once, when the first
-    /// bytes in quantity come. Until then a stream that is not in a hurry takes no credit for it.
+    /// Another stream's window has grown to `window` on this path: adopt it as soon as a first
+    /// burst of bytes arrives. Until then a slow stream takes no credit for it.
     void expect(std::uint64_t window) { expected_ = window; }
-    /// Whether streams that carry little have been beside this one lately: on a short path its
-    /// queue is what they wait for. Assumed until it is said.
+    /// Whether light streams have recently shared the session: on a short path they wait behind
+    /// this stream's queue. Assumed true until set.
     void set_beside_light(bool beside) { beside_light_ = beside; }
-    /// True if the reader has taken little lately.
+    /// True if the reader has consumed little recently.
     [[nodiscard]] bool is_light() const;
     [[nodiscard]] std::uint64_t window() const { return window_; }
 
