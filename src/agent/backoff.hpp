@@ -6,25 +6,26 @@
 
 namespace hpb::agent {
 
-/// How long to wait before the next attempt to register at the relay. The first one after a loss
-/// comes at once, then waits double up to a limit that depends on why the last attempt failed.
+/// Back-off of the attempts to register at the relay. The first attempt after a loss is immediate;
+/// then the wait doubles up to a limit that depends on why the last attempt failed.
 /// Sans-IO; randomness (uniform in [0, 1)) is an argument, and spreads agents that lost the same
 /// relay over half of each wait.
 class Backoff {
 public:
     using Duration = std::chrono::milliseconds;
 
-    /// A relay that does not answer may be back at any moment, and traffic shall flow within a
-    /// second of its return after a short absence, within seconds after a long one.
+    /// A relay that does not answer may be back at any moment. Traffic should flow within a second
+    /// of its return after a short outage, and within seconds after a long one.
     static constexpr Duration kUnreachableFirst{100};
     static constexpr Duration kUnreachableLimit{3000};
-    /// A relay that answers and refuses will hardly change its mind soon, and is not to be pressed.
+    /// A relay that answers and refuses will probably refuse again, and should not be retried
+    /// quickly.
     static constexpr Duration kRefusedFirst{500};
     static constexpr Duration kRefusedLimit{30000};
-    /// A control channel that lasted as long was a success in every respect.
+    /// A control channel that lasted this long counts as a full success.
     static constexpr Duration kLasting{5000};
-    /// One that did not even last this long is as good as none: several of them in a row look like
-    /// a relay that throws us out.
+    /// One that did not last this long counts as a failure: several of them in a row suggest that
+    /// the relay disconnects us.
     static constexpr Duration kGlimpse{200};
 
     enum class Cause { unreachable, refused };
@@ -37,10 +38,10 @@ public:
     }
 
     /// After the loss of a control channel that lasted for `lasted`. A relay that answers, however
-    /// short its lives are, never makes a listener wait as one that does not: only glimpses in a
-    /// row do.
+    /// briefly, never causes the wait of one that does not answer; only very short control channels
+    /// in a row do.
     [[nodiscard]] Duration after_loss(Duration lasted, double random) {
-        failures_ = 1;  // the attempt that comes now is the first one
+        failures_ = 1;  // the next attempt is the first one
         if (lasted >= kLasting) {
             refusals_ = 0;
             glimpses_ = 0;
@@ -51,7 +52,7 @@ public:
     }
 
 private:
-    // The first of a series comes at once.
+    // The first of a series is immediate.
     static Duration doubled(Duration first, Duration limit, std::size_t before) {
         if (before == 0) return Duration(0);
         return std::min<Duration>(limit, first * (1LL << std::min<std::size_t>(before - 1, 16)));
@@ -61,13 +62,13 @@ private:
             static_cast<Duration::rep>(static_cast<double>(wait.count()) * (0.5 + random / 2)));
     }
 
-    std::size_t failures_ = 0;  // attempts in a row that reached nobody
+    std::size_t failures_ = 0;  // attempts in a row without an answer
     std::size_t refusals_ = 0;  // attempts that were refused since the last lasting success
-    std::size_t glimpses_ = 0;  // control channels in a row that were lost at once
+    std::size_t glimpses_ = 0;  // very short control channels in a row
 };
 
-/// How long one attempt may take. Short at first, since a path that has swallowed a connection
-/// answers the next one; longer after several attempts that got no answer, for a path that is slow.
+/// How long one attempt may take. Short at first, since a path that has dropped one connection
+/// usually answers the next; longer after several unanswered attempts, for a slow path.
 class Patience {
 public:
     using Duration = std::chrono::milliseconds;

@@ -13,27 +13,29 @@
 
 namespace hpb::agent {
 
-/// How the applications of all mappings to one hybrid connection get to its service agent: finds
-/// out what that agent speaks (docs/protocol.md, "Negotiation") and deals applications out, to v2
+/// Connects the applications of all mappings to one hybrid connection with its service agent:
+/// negotiates the protocol (docs/protocol.md, "Negotiation") and assigns applications to v2
 /// sessions, which all mappings share, or to each mapping's v1 channels. Applications wait here
-/// while that is not known, or no session has a channel; each holds a place in the agent's quota.
+/// while the protocol is unknown or no session has a channel; each holds a place in the agent's
+/// quota.
 /// Lives on one thread.
 class Bridge : public ClientSession::Observer, public std::enable_shared_from_this<Bridge> {
 public:
-    /// Sessions of one hybrid connection: one more is made when all are full, and when a service
+    /// Limit on sessions of one hybrid connection: another is created when all are full, and when a
+    /// service
     /// agent is gone while its session may still be resumed.
     static constexpr std::size_t kMaxSessions = 256;
-    /// How long an application waits for a channel while a session lives: its service agent may be
-    /// a moment behind us when the relay is there again. What only a change of the configuration
-    /// can mend ends the wait at once.
+    /// How long an application waits for a channel while a session lives: its service agent may
+    /// reconnect a moment after us when the relay is back. A failure that only a change of
+    /// configuration can fix ends the wait at once.
     static constexpr std::chrono::seconds kPatience{10};
-    /// The pause before the next dial for those that wait.
+    /// Pause between dials while applications wait.
     static constexpr std::chrono::milliseconds kRetry{250};
 
     Bridge(const net::asio::any_io_executor& executor, net::ExecutorPool& pool,
            std::shared_ptr<const ClientContext> context, std::string entity);
 
-    /// A mapping to this hybrid connection. Before anything is taken.
+    /// Adds a mapping to this hybrid connection. Call before the first take().
     /// @return its number, for take().
     [[nodiscard]] std::size_t add_mapping(const config::ClientMapping& mapping,
                                           std::shared_ptr<MappingNotes> notes);
@@ -41,7 +43,7 @@ public:
     /// Takes over an application's connection.
     void take(std::size_t mapping, net::Stream application, const net::tcp::endpoint& peer,
               Quota::Ticket ticket);
-    /// Takes no more; what lives is ended by the agent's registry.
+    /// Accepts no more; the agent's registry ends sessions and channels.
     void stop();
 
     [[nodiscard]] const net::asio::any_io_executor& executor() const { return executor_; }

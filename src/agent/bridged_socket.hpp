@@ -12,11 +12,11 @@ namespace hpb::agent {
 
 class SessionDriver;
 
-/// An application's or a target's TCP connection, bridged with one stream of a v2 session: what it
-/// sends goes into the stream for as long as there is credit, what the stream brings is written to
-/// it; ends are carried as what they are (docs/session-protocol.md, "TCP semantics").
+/// An application's or a target's TCP connection, bridged with one stream of a v2 session: its data
+/// goes into the stream while there is credit, the stream's data is written to it; FIN and reset
+/// are preserved (docs/session-protocol.md, "TCP semantics").
 ///
-/// Waits by callbacks rather than coroutines: an idle connection costs one pending operation and no
+/// Uses callbacks rather than coroutines: an idle connection costs one pending operation and no
 /// buffer. Owned by its driver until the stream is over, and by its pending operations.
 class BridgedSocket : public std::enable_shared_from_this<BridgedSocket> {
 public:
@@ -24,20 +24,20 @@ public:
 
     void start(const std::shared_ptr<SessionDriver>& driver);
 
-    // What the session says of the stream.
+    // Events of the stream, from the session.
     void on_readable();
     void on_inbound_finished();
     void on_writable();
     void on_closed();
-    /// It was reset or refused, or its session is over.
+    /// The stream was reset or refused, or its session has ended.
     void on_reset();
 
-    /// Ends both: a reset here and there.
+    /// Ends both: resets the socket and the stream.
     void abort();
 
     [[nodiscard]] session::StreamId stream() const { return stream_; }
     [[nodiscard]] net::Clock::time_point last_activity() const { return last_activity_; }
-    /// Something is on its way to the peer's machine, which has said nothing for `limit`.
+    /// Data is in flight to the peer's machine, which has acknowledged nothing for `limit`.
     [[nodiscard]] bool has_vanished(net::Clock::time_point now, std::chrono::seconds limit);
 
 private:
@@ -45,8 +45,8 @@ private:
     enum class Reading {
         idle,        ///< not begun
         for_bytes,   ///< a wait for the socket is pending
-        for_credit,  ///< the stream takes nothing more for now
-        for_end,     ///< the socket has sent all: only a reset can still come
+        for_credit,  ///< the stream accepts nothing more for now
+        for_end,     ///< the socket has sent everything: only a reset can still occur
         done
     };
 
@@ -63,7 +63,7 @@ private:
                                                      std::shared_ptr<SessionDriver> driver);
     static net::awaitable<void> close_with_reset(Self self);
 
-    SessionDriver* driver_;  // alive for as long as this is not over
+    SessionDriver* driver_;  // outlives this object until it is over
     session::StreamId stream_;
     net::Stream socket_;
     Place place_;
@@ -72,9 +72,9 @@ private:
     Reading reading_ = Reading::idle;
     std::size_t expected_;        // bytes that the next read makes room for
     bool write_blocked_ = false;  // a wait for room in the socket is pending
-    bool inbound_over_ = false;   // the peer's end was passed on
+    bool inbound_over_ = false;   // the peer's end was forwarded
     bool watching_ = false;       // a wait for the socket's reset is pending
-    bool resetting_ = false;      // it was reset; the stream will be
+    bool resetting_ = false;      // the socket was reset; the stream will be
     bool over_ = false;
 };
 

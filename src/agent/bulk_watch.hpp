@@ -7,14 +7,14 @@
 
 namespace hpb::agent {
 
-/// Finds out when a session moves so much that its single channel holds it back: above 1 Gbit/s
-/// that is seldom the network, but the one thread of the relay that passes a channel on, and the
-/// one TCP connection's window. Reads no clock.
+/// Detects when a session's single channel is the bottleneck: above 1 Gbit/s the limit is rarely
+/// the network, but the one relay thread that forwards the channel, and the window of its one TCP
+/// connection. Reads no clock.
 class BulkWatch {
 public:
     using TimePoint = net::Clock::time_point;
 
-    /// So many bytes, in this time or less, so many times in a row.
+    /// This many bytes, in this time or less, this many times in a row.
     static constexpr std::uint64_t kStep = 32ULL * 1024 * 1024;
     static constexpr std::chrono::milliseconds kStepTime{250};
     static constexpr unsigned kSteps = 2;

@@ -16,12 +16,12 @@
 
 namespace hpb::agent {
 
-/// One v1 channel: a rendezvous WebSocket with the TCP connections that share it. What both ends
-/// have in common: frames in and out, the bound on inbound bytes, keep-alive, the end. Who opens
-/// connections and what a socket's end means differs: ServiceChannel, ClientChannel.
+/// One v1 channel: a rendezvous WebSocket with the TCP connections that share it. Common to both
+/// ends: frames in and out, the limit on inbound bytes, keep-alive, the end. Who opens connections
+/// and what a socket's end means differ: see ServiceChannel, ClientChannel.
 ///
 /// Back-pressure: v1 has no flow control. When kMaxQueued inbound bytes wait for sockets that do
-/// not take them, the channel is not read any more until they do, which stops all its connections
+/// not accept them, the channel is not read until they do, which stops all its connections
 /// (docs/protocol.md, "Limits of v1").
 ///
 /// Lives on the thread of its WebSocket. Owned by its coroutines and its connections.
@@ -29,7 +29,7 @@ class Channel : public Stoppable, public std::enable_shared_from_this<Channel> {
 public:
     /// Inbound bytes in memory per channel, plus what one read brings (net::Slab::kSize).
     static constexpr std::size_t kMaxQueued = 1024 * 1024;
-    /// An unsolicited Pong keeps NAT and load balancers from forgetting an idle channel.
+    /// An unsolicited Pong keeps NATs and load balancers from dropping an idle channel.
     static constexpr std::chrono::seconds kKeepAlive{60};
     /// A peer that used to send Pings and has been silent for this long is gone.
     static constexpr std::chrono::seconds kPeerSilence{100};
@@ -53,10 +53,10 @@ public:
     Channel(net::WebSocket websocket, Settings settings, std::shared_ptr<ChannelRegistry> registry);
     ~Channel() override;
 
-    /// Begins to serve the channel. @return false if the agent is stopping: drop the channel.
+    /// Starts serving the channel. @return false if the agent is stopping: drop the channel.
     [[nodiscard]] static bool start(const std::shared_ptr<Channel>& channel);
 
-    /// Ends all connections in order and closes the channel. Bounded in time.
+    /// Closes all connections cleanly, then the channel. Bounded in time.
     void shut_down() override;
 
     [[nodiscard]] net::asio::any_io_executor executor() const override {
@@ -65,7 +65,7 @@ public:
     [[nodiscard]] bool open() const { return !closing_ && !over_; }
     [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
 
-    // For connections.
+    // Called by connections.
 
     /// Waits until no other connection of this channel is reading and sending.
     [[nodiscard]] net::awaitable<void> take_turn();
@@ -75,7 +75,7 @@ public:
     [[nodiscard]] net::awaitable<Result<void>> send(MutableByteSpan frame);
     void on_queued(std::size_t bytes) { queued_ += bytes; }
     void on_consumed(std::size_t bytes);
-    /// The connection's own socket has ended, which v1 has no frame for.
+    /// The connection's own socket has ended, for which v1 has no frame.
     [[nodiscard]] virtual net::awaitable<void> on_local_end(std::shared_ptr<Connection> connection,
                                                             LocalEnd end) = 0;
 
@@ -84,29 +84,29 @@ protected:
 
     /// Bytes from the peer, in any chunking.
     virtual void on_bytes(ByteSpan bytes) = 0;
-    /// Does what is due. @return when there is more to do.
+    /// Runs due timers. @return when the next one is due.
     [[nodiscard]] virtual TimePoint on_time(TimePoint now) = 0;
     /// A connection was given up. @param why  a clause for the log.
     virtual void on_given_up(const std::shared_ptr<Connection>& connection,
                              const std::string& why) = 0;
-    /// What is missing where the peer's bytes end, although it has closed the channel in order;
-    /// "": nothing is.
+    /// Describes what is incomplete at the end of the peer's bytes, although it closed the channel
+    /// cleanly; "": nothing.
     [[nodiscard]] virtual std::string missing_at_end() const = 0;
     /// The channel is over; its connections have been told.
     virtual void on_over(ChannelEnd how, const std::string& why) = 0;
 
     [[nodiscard]] std::shared_ptr<Connection> find(const v1::ConnectionId& id) const;
     void insert(const std::shared_ptr<Connection>& connection);
-    /// The connection counts among those that may be ended for being idle.
+    /// The connection may be ended for being idle.
     void track(const std::shared_ptr<Connection>& connection) { idle_order_.insert(connection); }
     void forget(const v1::ConnectionId& id);
     [[nodiscard]] const auto& connections() const { return connections_; }
     /// The connection that has been idle for longest; nullptr if there is none.
     [[nodiscard]] std::shared_ptr<Connection> longest_idle() { return idle_order_.oldest(); }
-    /// Ends all connections, as they would be at the channel's end.
+    /// Ends all connections as at the channel's end.
     void end_connections(ChannelEnd how);
 
-    /// Sends Close; no connection is begun after it. A code other than kNormalClosure makes our own
+    /// Sends Close; no connection is started after it. A code other than kNormalClosure makes our
     /// client agent reset its applications (docs/protocol.md, "v1").
     void begin_close(std::uint16_t code, const std::string& reason);
     /// Lets on_time() run soon.
@@ -143,7 +143,7 @@ private:
     TimePoint close_deadline_ = TimePoint::max();
     TimePoint next_pong_;
     TimePoint next_vanished_check_ = TimePoint::max();
-    TimePoint reading_since_;  // when reading was last taken up again
+    TimePoint reading_since_;  // when reading last resumed
 };
 
 }  // namespace hpb::agent

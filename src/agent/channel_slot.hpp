@@ -10,18 +10,19 @@
 
 namespace hpb::agent {
 
-/// One of a mapping's RelayChannelCount places for a channel, on one thread: takes the connections
-/// that fall to it, dials when there is no channel, and replaces the channel when its time is over
+/// One of a mapping's RelayChannelCount places for a channel, on one thread: accepts the
+/// connections assigned to it, dials when there is no channel, and replaces the channel when its
+/// TTL expires
 /// (docs/configuration.md, "RelayConnectionTtlSeconds"). Bounded by the quota of connections. v1
-/// only: when a service agent answers that has learnt v2, the connections go back to the Bridge.
+/// only: when a service agent answers that now supports v2, the connections go back to the Bridge.
 class ChannelSlot : public std::enable_shared_from_this<ChannelSlot> {
 public:
     /// A channel is replaced before its TTL when this many of its connections have ended, because
     /// as many target connections may be waiting for the channel's end at the service agent.
     static constexpr std::size_t kMaxUntoldEnds = 1000;
 
-    /// Channels of one mapping that are dialled at once where each connection has its own: more
-    /// make an original service agent, which accepts each on a thread of its pool, slower.
+    /// Channels of one mapping that are dialled concurrently when each connection has its own: more
+    /// would slow down an original service agent, which accepts each on a thread of its pool.
     static constexpr std::size_t kMaxDials = 16;
 
     struct Mapping {
@@ -31,7 +32,7 @@ public:
         std::size_t max_dials = kMaxDials;  ///< of this slot
     };
 
-    /// An application that waits for a channel, on its way between threads.
+    /// An application that waits for a channel; can be moved between threads.
     struct Waiting {
         net::Stream::Detached application;
         Quota::Ticket ticket;
@@ -47,10 +48,10 @@ public:
 
     /// Takes over an application's connection. On the slot's thread.
     void take(net::Stream application, Quota::Ticket ticket);
-    /// Begins with a channel that was dialled elsewhere, on the slot's thread, before it has a
-    /// channel. Without shared channels, `application` is what it is for.
+    /// Starts with a channel that was dialled elsewhere, on the slot's thread, before it has one.
+    /// Without shared channels, the channel is for `application`.
     void adopt(net::WebSocket websocket, net::Stream application, Quota::Ticket ticket);
-    /// Takes no more connections. On the slot's thread; channels are ended by their registry.
+    /// Accepts no more connections. On the slot's thread; the registry ends the channels.
     void stop();
 
 private:
@@ -86,13 +87,13 @@ private:
     net::Clock::time_point expires_;
     std::vector<Application> waiting_;
     OnV2 on_v2_;
-    std::deque<Application> own_waiting_;  // for their turn to dial
+    std::deque<Application> own_waiting_;  // waiting for their turn to dial
     std::size_t own_dials_ = 0;
     bool dialing_ = false;
     bool stopping_ = false;
 };
 
-/// Ends an application's connection so that it sees a reset.
+/// Resets an application's connection.
 void reset(net::Stream application);
 
 }  // namespace hpb::agent

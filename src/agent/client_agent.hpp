@@ -9,17 +9,17 @@
 
 namespace hpb::agent {
 
-/// The client agent: a port for each mapping, and the channels behind them. Several may share a
-/// pool with other agents or a relay.
+/// The client agent: a port for each mapping, and the channels behind them. Several agents, and a
+/// relay, may share a pool.
 class ClientAgent {
 public:
     /// Called on the pool's first thread.
     struct Events {
         /// Once, when every port is bound; in the order of the mappings, with port 0 resolved.
         std::function<void(std::vector<net::tcp::endpoint>)> on_ready;
-        /// Instead of it, if there is one: every port is bound, but the relay does not answer yet.
+        /// Called instead, if set: every port is bound, but the relay does not answer yet.
         std::function<void(std::vector<net::tcp::endpoint>)> on_not_yet = {};
-        /// Once, instead of it: a port cannot be bound, or the relay will never accept us.
+        /// Once, instead: a port cannot be bound, or the relay will never accept us.
         std::function<void(Error)> on_fatal;
     };
 
@@ -29,12 +29,13 @@ public:
     ClientAgent(const ClientAgent&) = delete;
     ClientAgent& operator=(const ClientAgent&) = delete;
 
-    /// Begins. Callable from any thread, also before the pool runs.
+    /// Starts. Callable from any thread, also before the pool runs.
     void start();
-    /// Stops accepting and closes channels in order, within 5 s. Callable from any thread.
+    /// Stops accepting and closes channels cleanly, within 5 s. Callable from any thread.
     /// @param on_stopped  called on the pool's first thread.
     void stop(std::function<void()> on_stopped);
-    /// Logs what its v2 sessions count (docs/configuration.md, "Counters"). On the pool's first
+    /// Logs the counters of its v2 sessions (docs/configuration.md, "Counters"). On the pool's
+    /// first
     /// thread.
     void log_counters();
 

@@ -7,17 +7,17 @@
 
 namespace hpb::agent {
 
-/// The client agent's end of a v1 channel: it makes the ids, and frames for ids that it does not
-/// know, or not any more, are dropped (docs/protocol.md, "v1").
+/// The client agent's end of a v1 channel: it generates the ids; frames with unknown or ended ids
+/// are dropped (docs/protocol.md, "v1").
 class ClientChannel : public Channel {
 public:
-    /// Whoever has not sent a valid frame by then is probably no service agent.
+    /// A listener that has not sent a valid frame by then is probably not a service agent.
     static constexpr std::chrono::seconds kNothingBack{10};
-    /// A channel that the other side closes within that time was closed at once.
+    /// A channel that the other side closes within this time counts as closed at once.
     static constexpr std::chrono::seconds kAtOnce{2};
 
     struct Options {
-        std::int32_t key = 0;  ///< that the preamble has named
+        std::int32_t key = 0;  ///< named in the preamble
         std::chrono::milliseconds half_close_linger{2000};
         std::chrono::seconds channel_idle{5};
         std::chrono::seconds connection_idle{0};
@@ -28,7 +28,7 @@ public:
     ClientChannel(net::WebSocket websocket, Options options, std::shared_ptr<MappingNotes> notes,
                   std::shared_ptr<ChannelRegistry> registry);
 
-    /// Begins a connection for an application's socket. @pre open()
+    /// Starts a connection for an application's socket. @pre open()
     void add(net::Stream stream, Place place);
 
     /// Connections that applications have ended since the channel began. v1 has no frame for that,
@@ -49,7 +49,7 @@ private:
     void on_over(ChannelEnd how, const std::string& why) override;
     [[nodiscard]] TimePoint note_silence(TimePoint now);
     [[nodiscard]] TimePoint note_nothing_back(TimePoint now);
-    /// Any listener agrees to any subprotocol, so what it sends first is what tells.
+    /// A listener may accept any subprotocol, so only its first bytes show what it is.
     void look_at_first(ByteSpan bytes);
     void on_no_bridge(const std::string& why);
     void close_here(std::uint16_t code, const std::string& reason);
@@ -58,9 +58,9 @@ private:
     Options options_;
     std::shared_ptr<MappingNotes> notes_;
     v1::FrameDecoder decoder_;
-    std::string first_;       // inbound bytes, as long as nobody knows whether they are v1
+    std::string first_;       // inbound bytes until they are known to be v1
     bool looked_at_ = false;  // the first bytes
-    bool valid_ = false;      // a frame of one of our connections has come
+    bool valid_ = false;      // a frame of one of our connections has arrived
     bool closed_here_ = false;
     bool retired_ = false;
     TimePoint begun_;

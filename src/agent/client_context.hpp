@@ -14,7 +14,7 @@
 
 namespace hpb::agent {
 
-/// What all parts of a client agent share. Immutable, or safe from any thread by itself.
+/// State shared by all parts of a client agent. Immutable or thread-safe.
 struct ClientContext {
     ClientContext(config::ClientOptions client_options,
                   std::shared_ptr<const RelayDialer> relay_dialer)
@@ -25,7 +25,8 @@ struct ClientContext {
           memory(std::make_shared<session::MemoryBudget>(options.session.memory_budget)),
           connections(std::make_shared<Quota>(options.max_connections)) {}
 
-    /// What a sender offers. v1 stands first, since older listeners agree to whatever does.
+    /// The subprotocols that a sender offers. v1 comes first, since older listeners accept whatever
+    /// comes first.
     [[nodiscard]] std::vector<std::string> offered_protocols() const {
         if (options.session.protocol == config::Protocol::v1) return {};
         return {kProtocolV1, kProtocolV2};

@@ -15,19 +15,19 @@
 
 namespace hpb::agent {
 
-/// The client agent's end of a v2 session: dials its channels, again when they are lost, and anew
-/// when their time is over; opens a stream for each application.
+/// The client agent's end of a v2 session: dials its channels, redials lost ones, replaces old
+/// ones; opens a stream for each application.
 ///
 ///   greeting --WELCOME--> usable <----> alone: dialling until the grace period ends
 ///                                        +--> stranded: the relay knows only other service agents
 class ClientSession : public SessionDriver {
 public:
-    /// A service agent that does not come back while others at its relay answer is taken for gone
-    /// after this time, and as many answers as there may be listeners.
+    /// A service agent that does not come back while others at its relay answer is considered gone
+    /// after this time and this many answers (as many as there may be listeners).
     static constexpr std::chrono::seconds kForgottenAfter{20};
     static constexpr unsigned kMaxListeners = 25;
 
-    /// Told on the session's thread.
+    /// Called on the session's thread.
     class Observer {
     public:
         Observer() = default;
@@ -35,13 +35,13 @@ public:
         Observer(const Observer&) = delete;
         Observer& operator=(const Observer&) = delete;
         virtual void on_usable(ClientSession& session) = 0;
-        /// There is room for streams, perhaps where there was none.
+        /// There may be room for streams now.
         virtual void on_room(ClientSession& session) = 0;
-        /// An attempt to get a channel has failed while there is none.
+        /// An attempt to get a channel failed, and there is none.
         virtual void on_attempt_failed(ClientSession& session, const Error& why) = 0;
-        /// Nobody should wait for this session.
+        /// New connections should not wait for this session.
         virtual void on_stranded(ClientSession& session) = 0;
-        /// It is gone. @param why  if it has never been usable.
+        /// The session has ended. @param why set if it never became usable.
         virtual void on_gone(ClientSession& session, const std::optional<Error>& why) = 0;
     };
 
@@ -49,25 +49,25 @@ public:
         std::string entity;
         std::size_t channels = 1;             ///< at all times
         std::size_t channels_under_load = 1;  ///< while bulk fills them (BulkWatch)
-        std::chrono::seconds ttl{300};        ///< of a channel; 0 or less: for ever
+        std::chrono::seconds ttl{300};        ///< of a channel; 0 or less: no limit
     };
 
     ClientSession(const net::asio::any_io_executor& executor,
                   std::shared_ptr<const ClientContext> context, Route route,
                   std::weak_ptr<Observer> observer);
 
-    /// Begins on a channel that a service agent has agreed to carry v2 on.
+    /// Starts on a channel on which a service agent has chosen v2.
     /// @return false if the agent is stopping: drop the session.
     [[nodiscard]] static bool start(const std::shared_ptr<ClientSession>& session,
                                     net::WebSocket websocket);
 
-    /// Streams can be opened and will be heard of at once.
+    /// Streams can be opened and reach the service agent at once.
     [[nodiscard]] bool is_usable() const;
-    /// There is no channel, but it makes sense to wait for one.
+    /// There is no channel, but waiting for one makes sense.
     [[nodiscard]] bool is_pending() const;
     /// Bridges an application, if there is room for it.
-    /// @param key    of its mapping. @param notes  for what is said of its mapping.
-    /// @return false if not; then nothing was moved.
+    /// @param key    of its mapping. @param notes  for log lines about its mapping.
+    /// @return false if there is none; then nothing was moved.
     [[nodiscard]] bool take(net::Stream& application, const net::tcp::endpoint& peer,
                             Quota::Ticket& ticket, std::int32_t key,
                             const std::shared_ptr<MappingNotes>& notes);
@@ -78,7 +78,7 @@ private:
     /// A place for a channel: RelayChannelCount of them, under load ChannelsUnderLoad.
     struct Place {
         session::ChannelId live;
-        session::ChannelId coming;  // HELLO is under way
+        session::ChannelId coming;  // HELLO was sent, WELCOME has not arrived
         bool dialling = false;
         unsigned failures = 0;
         TimePoint opened_at;
@@ -117,7 +117,7 @@ private:
     std::unique_ptr<session::Session> session_;
     std::vector<Place> places_;  // changes its size in tend_load() only
     BulkWatch load_;
-    // Of streams that have not been answered.
+    // For streams that have not been answered.
     std::unordered_map<std::uint32_t, std::shared_ptr<MappingNotes>> unanswered_;
     net::Signal wake_;
     std::string listener_id_;

@@ -14,40 +14,40 @@ namespace hpb::agent {
 
 class Channel;
 
-/// How a channel ended, as far as its connections are concerned.
+/// How a channel ended, for its connections.
 enum class ChannelEnd {
     clean,  ///< the peer closed it: applications see an end of stream
-    lost,   ///< it broke: applications see a reset, so that nothing passes for complete
+    lost,   ///< it broke: applications see a reset, so that nothing looks complete
 };
 
 /// How a connection's own socket ended.
 enum class LocalEnd { eof, reset };
 
 /// One TCP connection of a v1 channel, to an application or to a target: reads the socket into
-/// frames, and writes what arrives for its id. Its inbound bytes are counted by the channel, which
-/// stops reading when they are too many; outbound bytes wait in the kernel until the channel takes
+/// frames, and writes what arrives for its id. Its inbound bytes count against the channel's limit,
+/// at which the channel stops reading; outbound bytes wait in the kernel until the channel accepts
 /// them. Lives on its channel's thread. Its coroutines own it and keep the channel.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
     Connection(std::shared_ptr<Channel> channel, const v1::ConnectionId& id, Place place);
     ~Connection();
 
-    /// What it holds from now on until it ends.
+    /// Holds `place` until it ends.
     void hold(Place place);
     /// The same, for whatever wants to know when the connection or its channel ends.
     void keep(std::shared_ptr<const void> token);
-    /// Begins with a connected socket. What deliver() was given before goes out first.
+    /// Starts with a connected socket. Data given to deliver() before is written first.
     void attach(net::Stream stream);
 
     /// Inbound bytes; written at once if the socket takes them, else queued and counted.
     void deliver(ByteSpan payload);
 
-    /// The channel is over: writes what is queued, then ends the socket accordingly.
+    /// The channel has ended: writes what is queued, then ends the socket accordingly.
     void on_channel_end(ChannelEnd how);
 
     /// Ends the socket now, with a reset. Nothing more is delivered.
     void abort();
-    /// Ends the socket in order. Nothing more is delivered.
+    /// Closes the socket cleanly. Nothing more is delivered.
     void close();
 
     [[nodiscard]] const v1::ConnectionId& id() const { return id_; }
@@ -59,9 +59,9 @@ public:
     [[nodiscard]] bool silent() const { return !spoken_; }
     /// Inbound bytes so far.
     [[nodiscard]] std::uint64_t inbound_bytes() const { return inbound_bytes_; }
-    /// True if the last bytes of the connection went out: nothing has answered them yet.
+    /// True if the last bytes of the connection were outbound: they are still unanswered.
     [[nodiscard]] bool unanswered() const { return unanswered_; }
-    /// False once the socket has refused what was to be delivered.
+    /// False once writing to the socket has failed.
     [[nodiscard]] bool takes_data() const { return !over_ && !write_failed_; }
     /// True if the socket's other end has everything that was delivered, as far as TCP can tell.
     [[nodiscard]] bool all_taken();
@@ -71,7 +71,7 @@ public:
     /// is written, or the channel or the socket ends.
     [[nodiscard]] net::awaitable<void> linger(std::chrono::milliseconds linger);
 
-    /// Something is on its way to the socket's peer, whose machine has said nothing for `limit`.
+    /// Data is in flight to the socket's peer, whose machine has acknowledged nothing for `limit`.
     [[nodiscard]] bool has_vanished(net::Clock::time_point now, std::chrono::seconds limit) {
         return stream_ && !over_ && vanished_.has_vanished(*stream_, now, limit);
     }

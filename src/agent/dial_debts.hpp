@@ -7,15 +7,15 @@
 
 namespace hpb::agent {
 
-/// What senders owe for streams that ended without having carried a byte: each was a connection to
-/// a target for nothing. Whoever owes waits before its next target is dialled, whatever session or
-/// hybrid connection it comes by; others do not. Thread-safe.
+/// Rate limit per sender on streams that ended without having carried a byte: each was a useless
+/// connection to a target. A sender beyond the limit waits before its next target is dialled, on
+/// any session or hybrid connection; others do not. Thread-safe.
 class DialDebts {
 public:
     using TimePoint = TokenBucket::TimePoint;
     using Duration = TokenBucket::Duration;
 
-    /// Free for each source: so many a second, and at once.
+    /// Free for each source: this many a second, and at once.
     static constexpr double kPerSecond = 100;
     static constexpr double kAtOnce = 1000;
     static constexpr std::size_t kMaxSources = 1024;
@@ -25,7 +25,7 @@ public:
         const std::lock_guard lock(mutex_);
         (void)sources_.of(source).take(now, static_cast<double>(count));
     }
-    /// @return how long a dial for `source` has to wait; mostly not at all.
+    /// @return how long a dial for `source` must wait; usually zero.
     [[nodiscard]] Duration wait(const std::string& source, TimePoint now) {
         const std::lock_guard lock(mutex_);
         return std::min<Duration>(sources_.of(source).take(now, 0), kLongestWait);

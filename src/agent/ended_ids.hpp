@@ -10,15 +10,15 @@
 
 namespace hpb::agent {
 
-/// The connections of a channel that are over, and what becomes of data that still comes for them.
-/// Bounded: the oldest are forgotten. By then no frame of theirs is still on its way.
+/// The ended connections of a channel, and how to treat data that still arrives for them. Bounded:
+/// the oldest are forgotten; by then no frame of theirs is still in flight.
 class EndedIds {
 public:
     using TimePoint = std::chrono::steady_clock::time_point;
 
     struct End {
-        /// The target ended it in order when it had taken and answered everything: what comes later
-        /// may begin a conversation of its own.
+        /// The target closed it cleanly after it had received and answered everything: later data
+        /// may begin a new conversation.
         bool idle = false;
         TimePoint at;
     };

@@ -9,8 +9,8 @@
 namespace hpb::agent {
 
 /// The connections of a channel by how long they have been idle. Traffic costs nothing here: a
-/// connection stands where it stood until it comes to the front, and is put where it belongs then.
-/// So asking for the oldest costs a few steps for each connection that has had traffic since.
+/// connection keeps its place until it comes to the front, and is then moved to where it belongs.
+/// So asking for the oldest costs a few steps for each connection with traffic since.
 class IdleOrder {
 public:
     using TimePoint = net::Clock::time_point;

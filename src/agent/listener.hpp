@@ -15,14 +15,14 @@
 
 namespace hpb::agent {
 
-/// The control channel of one entity: registers, takes accept messages, renews its token, and comes
-/// back whenever it is lost. Lives on one thread; its channels are spread over all of them.
+/// The control channel of one entity: registers, handles accept messages, renews its token, and
+/// reconnects whenever it is lost. Lives on one thread; its channels are spread over all of them.
 class Listener : public std::enable_shared_from_this<Listener> {
 public:
-    /// Rendezvous that a relay may ask for, whoever the senders are.
+    /// Rate limit on rendezvous that a relay may request, for all senders together.
     static constexpr double kRendezvousPerSecond = 500;
     static constexpr double kRendezvousAtOnce = 2000;
-    /// Of them, for each source of senders.
+    /// The same per source of senders.
     static constexpr double kSourceRendezvousPerSecond = kRendezvousPerSecond / 2;
     static constexpr double kSourceRendezvousAtOnce = kRendezvousAtOnce / 2;
     static constexpr std::size_t kRendezvousSources = 1024;
@@ -30,7 +30,7 @@ public:
     /// Each is called at most once, on the listener's thread.
     struct Events {
         std::function<void()> on_registered;  ///< the first time
-        std::function<void(Error)> on_fatal;  ///< instead of it: trying again will not help
+        std::function<void(Error)> on_fatal;  ///< instead: retrying will not help
     };
 
     Listener(const net::asio::any_io_executor& executor,
@@ -71,7 +71,7 @@ private:
     config::ServiceEntity options_;
     Events events_;
     net::Signal wake_;
-    // The same for all control channels: a new one replaces what is left of the last, and client
+    // The same for all control channels of this process: a new one replaces the last, and client
     // agents that resume a session find it again.
     std::string id_;
     std::string instance_;

@@ -16,7 +16,8 @@ namespace hpb::agent {
     return ops::more_since(suppressed);
 }
 
-/// What has been said about one mapping, so that it is said once, or once in a while. Shared by the
+/// What was logged about one mapping, so that each line appears once, or at a limited rate. Shared
+/// by the
 /// channels of a mapping, which live on several threads.
 class MappingNotes {
 public:
@@ -39,21 +40,20 @@ public:
         return failing_.exchange(failing, std::memory_order_relaxed) != failing;
     }
 
-    /// A channel was closed by the other side as soon as it had begun, or has carried a valid
-    /// frame.
+    /// The other side closed a channel as soon as it began; or a channel carried a valid frame.
     /// @return true if it was the second in a row, which is worth a line.
     [[nodiscard]] bool closed_at_once() {
         return closed_at_once_.fetch_add(1, std::memory_order_relaxed) == 1;
     }
     void carried_frames() { closed_at_once_.store(0, std::memory_order_relaxed); }
 
-    /// For a line that a peer can provoke again and again.
+    /// For lines that a peer can provoke repeatedly.
     [[nodiscard]] bool admit_line(std::uint64_t& suppressed) {
         const std::lock_guard lock(mutex_);
         return limiter_.admit(std::chrono::steady_clock::now(), suppressed);
     }
 
-    /// How log lines call this mapping.
+    /// The mapping's name in log lines.
     [[nodiscard]] const std::string& name() const { return name_; }
 
 private:

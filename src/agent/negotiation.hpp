@@ -8,17 +8,17 @@
 
 namespace hpb::agent {
 
-/// What a service agent answers a sender with (docs/protocol.md, "Negotiation").
+/// A service agent's answer to a sender (docs/protocol.md, "Negotiation").
 struct ChannelChoice {
     bool v2 = false;
     std::string subprotocol;  ///< for the rendezvous; "": none
 };
 
-/// True if the sender is an agent of ours and its subprotocols have been lost on the way.
+/// True if the sender is an hpb agent whose subprotocols were dropped on the path.
 [[nodiscard]] bool offers_were_dropped(const hc::AcceptMessage& accept);
 
-/// @return an error that says in words for both logs why no channel is possible: the sender speaks
-/// only versions that this agent does not know, or `pin` forbids what it speaks.
+/// @return an error that explains, for both logs, why no channel is possible: the sender offers
+/// only unknown versions, or `pin` excludes those it offers.
 [[nodiscard]] Result<ChannelChoice> choose_protocol(const hc::AcceptMessage& accept,
                                                     config::Protocol pin);
 

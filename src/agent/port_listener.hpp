@@ -9,7 +9,7 @@
 
 namespace hpb::agent {
 
-/// The local port of one mapping: admits applications and gives them to the bridge of its hybrid
+/// The local port of one mapping: admits applications and hands them to the bridge of its hybrid
 /// connection, on whose thread it lives.
 class PortListener : public std::enable_shared_from_this<PortListener> {
 public:

@@ -7,12 +7,12 @@
 
 namespace hpb::agent {
 
-/// A limit on how many of a thing exist at once, shared between threads. Tickets keep it alive.
+/// A limit on how many of something exist at once, shared between threads. Tickets keep it alive.
 class Quota {
 public:
     explicit Quota(std::size_t limit) : limit_(limit) {}
 
-    /// One of the things; gives its place back when destroyed.
+    /// One place; released when destroyed.
     class Ticket {
     public:
         Ticket() = default;

@@ -25,24 +25,24 @@ namespace hpb::agent {
 inline constexpr const char* kProtocolV1 = "hpb.v1";
 inline constexpr const char* kProtocolV2 = "hpb.v2";
 
-/// Why the relay could not be used.
+/// Why a request to the relay failed.
 enum class relay_errc {
-    unreachable = 1,   ///< no connection or no answer: try again soon
-    refused,           ///< an answer that may change by itself, such as "no listener" or 5xx
-    throttled,         ///< 429 or 503: try again later
+    unreachable = 1,   ///< no connection or no answer: retry soon
+    refused,           ///< a refusal that may be temporary, such as "no listener" or 5xx
+    throttled,         ///< 429 or 503: retry later
     not_authorised,    ///< 401 or 403
     no_such_entity,    ///< 404
-    no_description,    ///< the relay does not say what it knows of the entity
+    no_description,    ///< the relay does not describe the entity
     no_such_listener,  ///< 404: others listen, but none of those that were allowed
     bad_certificate,   ///< the relay is not who it should be
     bad_address,       ///< the relay sent an address that must not be opened
 };
 [[nodiscard]] boost::system::error_code make_error_code(relay_errc e);
 
-/// True if trying again will not help unless somebody changes a configuration.
+/// True if retrying will not help without a change of configuration.
 [[nodiscard]] bool is_permanent(const Error& error);
 
-/// Lifetime of the tokens that we make, and the part of it after which a listener sends a new one.
+/// Lifetime of the tokens that we create, and the fraction after which a listener renews its token.
 inline constexpr std::chrono::seconds kTokenLifetime{3600};
 [[nodiscard]] constexpr std::chrono::seconds renewal_delay(std::chrono::seconds lifetime) {
     return lifetime * 8 / 10;
@@ -76,13 +76,13 @@ public:
     [[nodiscard]] net::awaitable<Result<SenderChannel>> connect(std::string entity,
                                                                 ConnectOptions options) const;
 
-    /// Without an answer within these, listen() gives up; longer ones only help a slow path.
+    /// Time limits of listen(); longer ones only help a slow path.
     static constexpr Milliseconds kDialLimit{10000};
     static constexpr Milliseconds kListenAnswerLimit{40000};
 
     struct ListenOptions {
         std::chrono::seconds keep_alive{0};  ///< to agree on with the relay; 0: not asked for
-        /// Secret of this listener, by which the relay knows it when it comes again.
+        /// Secret of this listener, by which the relay recognises it when it registers again.
         std::string instance;
         Milliseconds dial_limit{kDialLimit};
         Milliseconds answer_limit{kListenAnswerLimit};
@@ -99,39 +99,38 @@ public:
     [[nodiscard]] net::awaitable<Result<Registration>> listen(std::string entity, std::string id,
                                                               ListenOptions options) const;
 
-    /// Opens the address of an accept or request message as it is, without a token.
+    /// Opens the address of an accept or request message unchanged, without a token.
     /// @param subprotocol  to ask for, or "".
     [[nodiscard]] net::awaitable<Result<net::WebSocket>> open_rendezvous(
         std::string url, std::string subprotocol) const;
 
-    /// Turns a waiting sender away. The relay confirms that with status 410.
+    /// Rejects a waiting sender. The relay confirms that with status 410.
     [[nodiscard]] net::awaitable<Result<void>> reject(std::string url, int status,
                                                       std::string description) const;
 
-    /// The same at the address by which we know the relay, where the announced one cannot be
-    /// opened.
+    /// The same at the configured address of the relay, if the announced one cannot be opened.
     [[nodiscard]] net::awaitable<Result<void>> reject_at_home(std::string url, int status,
                                                               std::string description) const;
-    /// What is wrong with an announced address that could not be opened: "", or a clause with the
-    /// likely reason where it is not the address by which we know the relay.
+    /// For an announced address that could not be opened: a clause with the likely reason if it
+    /// differs from the configured address of the relay, else "".
     [[nodiscard]] std::string explain_address(const std::string& url) const;
 
     /// The management read of one entity (docs/protocol.md, "Runtime information").
     [[nodiscard]] net::awaitable<Result<hc::RuntimeInformation>> runtime_information(
         std::string entity, Milliseconds limit) const;
 
-    /// Only dials, to see whether the relay is there and is who it should be.
+    /// Only dials, to check that the relay is reachable and authentic.
     [[nodiscard]] net::awaitable<Result<void>> probe(Milliseconds limit) const;
 
-    /// Asks for a channel to a listener that does not exist, to see whether the relay is there and
-    /// takes a sender without a token. A relay that opens a channel all the same sees it end.
+    /// Requests a channel to a listener that does not exist, to check that the relay is reachable
+    /// and accepts a sender without a token. If the relay opens a channel anyway, it is closed.
     [[nodiscard]] net::awaitable<Result<void>> probe_anonymously(std::string entity,
                                                                  Milliseconds limit) const;
 
     /// @return a token for `entity` that is valid from now on for kTokenLifetime, the ready-made
     /// signature of the configuration, or "" for an anonymous sender.
     [[nodiscard]] std::string token(const std::string& entity) const;
-    /// True if token() makes new ones, so that a control channel's can be renewed.
+    /// True if token() creates new ones, so that a control channel's token can be renewed.
     [[nodiscard]] bool can_renew() const { return access_.signature.empty() && has_credentials(); }
     [[nodiscard]] bool has_credentials() const {
         return !access_.signature.empty() || !access_.key_name.empty();
@@ -167,13 +166,13 @@ private:
     config::RelayAccess access_;
     std::optional<net::TlsClientContext> tls_;
     std::optional<net::Proxy> proxy_;
-    /// Learnt from a refusal: the relay looks for tokens in the query only.
+    /// Learnt from a refusal: the relay reads tokens from the query only.
     mutable std::atomic<bool> token_in_query_{false};
 };
 
-/// What a relay's refusal means, in words.
+/// Explains a relay's refusal.
 /// @param purpose  what was asked for, such as `a channel to "simple"`.
-/// @param now      our own clock in Unix seconds: a 401 is often a clock that is wrong.
+/// @param now      our own clock in Unix seconds: a 401 is often caused by a wrong clock.
 [[nodiscard]] Error explain_refusal(const http::ResponseHead& response, const std::string& relay,
                                     const std::string& purpose, std::int64_t now);
 
