@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/unused_memory.hpp"
 #include "base/text.hpp"
 #include "ops/limits.hpp"
 #include "ops/log.hpp"
@@ -28,6 +29,7 @@ Channel::Channel(net::WebSocket websocket, Settings settings,
 
 Channel::~Channel() {
     registry_->remove(this);
+    if (most_connections_ >= kCrowd) give_back_memory_soon(executor());
 }
 
 bool Channel::start(const std::shared_ptr<Channel>& channel) {
@@ -139,6 +141,7 @@ std::shared_ptr<Connection> Channel::find(const v1::ConnectionId& id) const {
 
 void Channel::insert(const std::shared_ptr<Connection>& connection) {
     connections_.emplace(connection->id(), connection);
+    most_connections_ = std::max(most_connections_, connections_.size());
     wake();
 }
 

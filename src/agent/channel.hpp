@@ -128,6 +128,7 @@ private:
     Settings settings_;
     std::shared_ptr<ChannelRegistry> registry_;
     std::unordered_map<v1::ConnectionId, std::shared_ptr<Connection>> connections_;
+    std::size_t most_connections_ = 0;
     IdleOrder idle_order_;
     net::Signal turn_;
     bool turn_taken_ = false;

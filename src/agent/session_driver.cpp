@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/unused_memory.hpp"
 #include "crypto/crypto.hpp"
 #include "ops/limits.hpp"
 #include "ops/log.hpp"
@@ -46,6 +47,7 @@ SessionDriver::SessionDriver(const net::asio::any_io_executor& executor, Setting
 
 SessionDriver::~SessionDriver() {
     registry_->remove(this);
+    if (was_crowded_) give_back_memory_soon(executor_);
 }
 
 void SessionDriver::use(session::Session& core) {
@@ -85,6 +87,7 @@ void SessionDriver::add_socket(StreamId stream, net::Stream socket, Place place)
     auto bridged =
         std::make_shared<BridgedSocket>(*this, stream, std::move(socket), std::move(place));
     sockets_.emplace(stream.value, bridged);
+    was_crowded_ = was_crowded_ || sockets_.size() >= kCrowd;
     if (settings_.unacknowledged.count() > 0 && next_vanished_check_ == TimePoint::max())
         next_vanished_check_ = net::Clock::now() + VanishedPeer::period(settings_.unacknowledged);
     bridged->start(shared_from_this());
@@ -275,7 +278,10 @@ void SessionDriver::ended(session::errc code) {
         ops::log_debug(settings_.component, "{}: session {} ended ({}) with {} connections",
                        settings_.name, short_id_, session::describe(code), connections);
     }
-    if (is_beyond_limits(code)) ops::reached(ops::Limit::flooded_sessions);
+    if (is_beyond_limits(code)) {
+        ops::reached(ops::Limit::flooded_sessions);
+        was_crowded_ = true;
+    }
     on_session_ended(code);
     for (const auto& [_, link] : links_) link->close();
 }

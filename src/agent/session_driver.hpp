@@ -132,6 +132,7 @@ private:
     bool ended_ = false;
     bool stops_here_ = false;  // this agent stops, not the other one
     bool over_ = false;
+    bool was_crowded_ = false;  // memory is given back at the end
 };
 
 }  // namespace hpb::agent
