@@ -4,6 +4,7 @@
     attackers.py resets  HOST PORT SOURCE RATE SECONDS CA KEY   OPEN and RESET in a session, and new sessions as they end
     attackers.py lonely  HOST PORT SOURCE RATE SECONDS CA KEY   sessions that are begun and left alone
     attackers.py lost    HOST PORT SOURCE RATE SECONDS CA KEY   CHANNEL_LOST without end
+    attackers.py ids     HOST PORT SOURCE COUNT SECONDS CA KEY  so many ids on a v1 channel at once, and holds it
 CA is "" for a relay without TLS, which a Python in a hurry prefers.
 `ready NAME` tells that it has begun; at the end it prints how many it has made."""
 
@@ -15,11 +16,14 @@ import ssl
 import struct
 import sys
 import time
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from hpbtest import relayclient, sas, v2  # noqa: E402
 
 _KEY = 5011
+#: Of a target that others do not use: what is measured is the agent.
+CROWD_KEY = 5012
 #: Connections that an attacker holds; beyond that the oldest goes.
 _HELD = 3000
 #: Sessions that are being begun.
@@ -139,7 +143,41 @@ async def in_sessions(name, relay, source, rate, seconds):
     print(f"made {made} refused {refused}", flush=True)
 
 
+async def ids(relay, source, count, seconds):
+    """25 bytes each, which is all that an id costs."""
+    print("ready ids", flush=True)
+    end, made, refused = time.monotonic() + seconds, 0, 0
+    while time.monotonic() < end:
+        try:
+            channel = await relayclient.send(relay, source=source)
+        except (OSError, relayclient.ws.HandshakeError, relayclient.ws.ConnectionLost):
+            refused += 1
+            await asyncio.sleep(0.01)
+            continue
+        reading = asyncio.create_task(_read_all(channel))
+        try:
+            await channel.send(struct.pack("<HiH", 0, CROWD_KEY, 0))
+            for _ in range(0, count, 10):
+                await channel.send(b"".join(uuid.uuid4().bytes_le + b"\7\0" + b"my own!" for _ in range(10)))
+                made += 10
+        except (OSError, relayclient.ws.ConnectionLost):
+            pass
+        await asyncio.wait([reading], timeout=max(0, end - time.monotonic()))
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        channel.abort()
+    print(f"made {made} refused {refused}", flush=True)
+
+
+async def _read_all(channel):
+    while (await channel.receive()).opcode != relayclient.ws.CLOSE:
+        pass
+
+
 def main(name, host, port, source, rate, seconds, *more):
+    if name == "ids":
+        asyncio.run(ids(Relay(host, int(port), *more), source, int(rate), float(seconds)))
+        return
     if more:
         asyncio.run(in_sessions(name, Relay(host, int(port), *more), source, float(rate), float(seconds)))
         return

@@ -1,10 +1,12 @@
 """Small programs for measurements that threads of one Python would disturb:
     pingpong.py echo HOST PORT                     a target that echoes
+    pingpong.py crowd HOST PORT                    the same for thousands of connections
     pingpong.py ping HOST PORT SECONDS             one byte there and back, again and again; prints the times
     pingpong.py sink HOST PORT                     a target that reads everything
     pingpong.py source HOST PORT SECONDS           writes as fast as it can; prints the rate
 `ready NAME HOST:PORT` tells where a target listens, `ready NAME` that a dialler is connected."""
 
+import asyncio
 import json
 import socket
 import sys
@@ -24,6 +26,20 @@ def listen(name, host, port, serve):
 def echo(sock):
     while data := sock.recv(1000):
         sock.sendall(data)
+
+
+async def crowd(host, port):
+    async def serve(reader, writer):
+        try:
+            while data := await reader.read(1000):
+                writer.write(data)
+        except OSError:
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(serve, host, int(port), backlog=1000)
+    print("ready crowd %s:%d" % server.sockets[0].getsockname()[:2], flush=True)
+    await server.serve_forever()
 
 
 def sink(sock):
@@ -63,6 +79,8 @@ def source(host, port, seconds):
 def main(command, *arguments):
     if command in ("echo", "sink"):
         listen(command, *arguments, {"echo": echo, "sink": sink}[command])
+    elif command == "crowd":
+        asyncio.run(crowd(*arguments))
     else:
         {"ping": ping, "source": source}[command](*arguments)
 
