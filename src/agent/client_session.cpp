@@ -22,7 +22,7 @@ constexpr std::chrono::milliseconds kFirstRetry{50};
 constexpr std::chrono::milliseconds kLastRetry{2000};
 /// When the relay or a stranger answers, the one we look for may be there at any moment.
 constexpr std::chrono::milliseconds kStrangerRetry{500};
-/// A configuration that is wrong will hardly be mended within the second.
+/// A wrong configuration is unlikely to be fixed within a second, so retry slowly.
 constexpr std::chrono::milliseconds kRefusedRetry{10000};
 /// The first attempts are given up early: the path that has just failed may swallow them too.
 constexpr std::chrono::milliseconds kFirstAttemptLimit{5000};

@@ -14,7 +14,7 @@
 namespace hpb::agent {
 namespace {
 
-/// The relay lets a sender wait for a listener for up to 30 s; it has the first word on that.
+/// The relay lets a sender wait for a listener for up to 30 s; our limit must be longer.
 constexpr std::chrono::milliseconds kConnectAnswerLimit{40000};
 constexpr std::chrono::milliseconds kRendezvousLimit{10000};
 /// A connection that a dying path has swallowed is given up after this and dialled once more, well

@@ -10,15 +10,15 @@
 
 namespace hpb::agent {
 
-/// The service agent: a listener for each entity, and the channels that come from them. Several may
-/// share a pool with other agents or a relay.
+/// The service agent: a listener for each entity, and their channels. Several agents, and a relay,
+/// may share a pool.
 class ServiceAgent {
 public:
     /// Called on the pool's first thread.
     struct Events {
         /// Once, when every entity is registered for the first time.
         std::function<void(std::vector<std::string> entities)> on_ready;
-        /// Once, instead of it, when trying again will not help.
+        /// Once, instead, when retrying will not help.
         std::function<void(Error)> on_fatal;
     };
 
@@ -28,12 +28,13 @@ public:
     ServiceAgent(const ServiceAgent&) = delete;
     ServiceAgent& operator=(const ServiceAgent&) = delete;
 
-    /// Begins. Callable from any thread, also before the pool runs.
+    /// Starts. Callable from any thread, also before the pool runs.
     void start();
-    /// Closes control channels and channels in order, within 5 s. Callable from any thread.
+    /// Closes control channels and channels cleanly, within 5 s. Callable from any thread.
     /// @param on_stopped  called on the pool's first thread.
     void stop(std::function<void()> on_stopped);
-    /// Logs what its v2 sessions count (docs/configuration.md, "Counters"). On the pool's first
+    /// Logs the counters of its v2 sessions (docs/configuration.md, "Counters"). On the pool's
+    /// first
     /// thread.
     void log_counters();
 

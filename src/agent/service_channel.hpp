@@ -14,8 +14,8 @@
 
 namespace hpb::agent {
 
-/// What channels of one entity need to know. Immutable but for notes, ends and places, which are
-/// thread-safe; shared by all threads.
+/// State shared by the channels of one entity, on all threads. Immutable except notes, ends and
+/// places, which are thread-safe.
 struct ServedEntity {
     struct Mapping {
         hc::TargetAddress target;
@@ -25,7 +25,7 @@ struct ServedEntity {
     };
     std::string path;
     std::map<std::int32_t, Mapping> mappings;
-    std::shared_ptr<MappingNotes> notes;   ///< for what concerns no mapping
+    std::shared_ptr<MappingNotes> notes;   ///< for lines that concern no mapping
     std::shared_ptr<TargetPlaces> places;  ///< of its target connections
 
     /// The configuration keys, for a log line.
@@ -36,31 +36,32 @@ struct ServedEntity {
 /// its first data arrives, and ends the channel when that is the only way to tell the peer that a
 /// target has closed (docs/protocol.md, "v1").
 ///
-/// A channel that has lost something which v1 cannot tell *drains*: it takes no more ids, and ends
-/// when its other connections have been silent for a moment, so that the application which waits
-/// sees an end.
+/// A channel with an end that v1 cannot express *drains*: it accepts no more ids, and ends when its
+/// other connections have been silent for a moment, so that the waiting application sees an end.
 class ServiceChannel : public Channel, public PlaceHolder {
 public:
-    /// Ids of connections that are over and that later frames may still carry, per channel.
+    /// Ids of ended connections that are remembered per channel, because later frames may carry
+    /// them.
     static constexpr std::size_t kMaxEndedIds = 65536;
-    /// From the channel's begin to a whole preamble.
+    /// From the start of the channel to a complete preamble.
     static constexpr std::chrono::seconds kPreambleLimit{10};
-    /// A draining channel ends after that long, however busy its other connections are.
+    /// A draining channel ends after this time, however busy its other connections are.
     static constexpr std::chrono::seconds kDrainLimit{30};
-    /// The same once it has had to drop an application's data.
+    /// The same once it has dropped an application's data.
     static constexpr std::chrono::seconds kDropLimit{4};
-    /// Data that comes so soon after a target's end is only passed on to a new connection when by
-    /// then no other connection has ended in a way that speaks against it.
+    /// Data that arrives this soon after a target's end is held back, and is forwarded to a new
+    /// connection only if meanwhile no other connection has ended in a way that suggests that the
+    /// target is going down.
     static constexpr std::chrono::milliseconds kReopenDelay{100};
-    /// The same where the target may be going down: by then its other connections have ended too.
+    /// The same if the target may be going down: by then its other connections have ended too.
     static constexpr std::chrono::milliseconds kReopenDelayInDoubt{500};
-    /// Around the end of a connection that was waiting for an answer, ends of the channel's others
-    /// do not count as those of idle connections for this long: the target may be going down.
+    /// Within this time of the end of a connection that was waiting for an answer, ends of the
+    /// channel's other connections do not count as idle: the target may be going down.
     static constexpr std::chrono::milliseconds kDoubtPeriod{200};
-    /// What a connection without a place counts of the channel's kMaxQueued.
+    /// A connection without a place counts as this much of the channel's kMaxQueued.
     static constexpr std::size_t kWaitingCost = 4096;
 
-    /// What data does that comes for a connection which the target has ended.
+    /// What to do with data for a connection that the target has ended.
     enum class Reopen {
         never,       ///< it is dropped, and the channel drains
         after_idle,  ///< dials the target again if the connection was idle when it ended
@@ -77,7 +78,7 @@ public:
         std::chrono::milliseconds preamble_limit = kPreambleLimit;
     };
 
-    /// @param places  what the channel's sender may have of the entity's target connections.
+    /// @param places  the sender's share of the entity's target connections.
     ServiceChannel(net::WebSocket websocket, Options options,
                    std::shared_ptr<const ServedEntity> entity, std::shared_ptr<SenderPlaces> places,
                    std::shared_ptr<ChannelRegistry> registry, Place place);
@@ -107,7 +108,7 @@ private:
     // Connections.
     void on_piece(const v1::FrameDecoder::Piece& piece);
     void on_piece_after_end(const v1::FrameDecoder::Piece& piece, const EndedIds::End& end);
-    /// When the id's connection to the target ended before; none: it is new.
+    /// When the id's previous connection to the target ended; none: the id is new.
     using Before = std::optional<TimePoint>;
     void open_connection(const v1::ConnectionId& id, ByteSpan payload, Before before);
     static net::awaitable<void> dial_target(std::shared_ptr<ServiceChannel> self,
@@ -121,10 +122,10 @@ private:
 
     // Ends.
     void on_refused(const std::shared_ptr<Connection>& connection, const Error& why);
-    /// The id is over: if it was the only one, the peer is told.
+    /// The id has ended: if it was the only one, the peer is told.
     void retire_id(const v1::ConnectionId& id, EndedIds::End end);
     void forget_connection(const v1::ConnectionId& id);
-    /// Data came for an id whose connection to the target is over, and is not passed on.
+    /// Data arrived for an id whose connection to the target has ended, and is not forwarded.
     void on_late_data();
     void drop_reopened(const std::shared_ptr<Connection>& connection);
     void drain();
@@ -139,7 +140,7 @@ private:
     std::shared_ptr<net::Share> share_;
     Place place_;
     v1::PreambleDecoder preamble_;
-    std::string opening_;  // all first bytes, while nobody knows whose they are
+    std::string opening_;  // the first bytes, until the peer is identified
     v1::FrameDecoder decoder_;
     const ServedEntity::Mapping* mapping_ = nullptr;
     std::string mapping_name_;
@@ -155,7 +156,7 @@ private:
     TimePoint mapped_at_ = TimePoint::max();
     TimePoint linger_until_ = TimePoint::max();
     TimePoint drain_limit_ = TimePoint::max();
-    std::optional<TimePoint> doubt_at_;  // when a connection last ended in the middle of something
+    std::optional<TimePoint> doubt_at_;  // when a connection last ended while in use
 };
 
 }  // namespace hpb::agent

@@ -15,9 +15,10 @@
 
 namespace hpb::agent {
 
-/// What all parts of a service agent share. Immutable, or safe from any thread by itself.
+/// State shared by all parts of a service agent. Immutable or thread-safe.
 struct ServiceContext {
-    /// Senders that are being turned away at once; more are left to the relay's time limit.
+    /// Limit on concurrent rejections of senders; further senders are left to the relay's time
+    /// limit.
     static constexpr std::size_t kMaxRejections = 64;
 
     ServiceContext(net::ExecutorPool& threads, config::ServiceOptions service_options,

@@ -15,8 +15,8 @@ namespace hpb::agent {
 /// opens. Channels come from the SessionHost.
 class ServiceSession : public SessionDriver {
 public:
-    /// @param source   of whoever began it (net::source_key).
-    /// @param places   what the session's sender may have of the entity's target connections.
+    /// @param source   of the client agent that started it (net::source_key).
+    /// @param places   the sender's share of the entity's target connections.
     /// @param core     belongs to the host's table, until `on_over` was called.
     /// @param on_over  called once; the session's core is not used after it.
     ServiceSession(const net::asio::any_io_executor& executor,
@@ -25,7 +25,7 @@ public:
                    std::shared_ptr<SenderPlaces> places, session::Session& core,
                    std::function<void(const session::SessionId&)> on_over);
 
-    /// Takes a channel that the session has admitted. @param early  bytes behind its HELLO.
+    /// Attaches a channel that the session has admitted. @param early bytes after its HELLO.
     void begin_channel(net::WebSocket websocket, session::ChannelId channel, Place place,
                        ByteSpan early);
 
@@ -43,7 +43,7 @@ private:
     void on_session_ended(session::errc code) override;
     void on_over() override;
 
-    /// A stream whose dial waits for its turn (DialDebts).
+    /// A stream whose dial is delayed (DialDebts).
     struct DelayedDial {
         net::Clock::time_point due;
         session::StreamId stream;
@@ -69,12 +69,12 @@ private:
     std::string source_;
     std::uint64_t charged_ = 0;  // of the session's unused streams
     std::function<void(const session::SessionId&)> on_over_;
-    std::deque<DelayedDial> delayed_;  // the first is due first
+    std::deque<DelayedDial> delayed_;  // in the order in which they are due
     std::size_t forget_at_ = kForgetAt;
     bool dials_delayed_ = false;
 };
 
-/// How REFUSED tells why a target was not reached.
+/// The REFUSED code for a failed dial.
 [[nodiscard]] session::OpenRefusal refusal_code(const Error& why);
 
 }  // namespace hpb::agent

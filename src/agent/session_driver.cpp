@@ -257,7 +257,7 @@ void SessionDriver::channel_opened(const Event& event) {
 void SessionDriver::ended(session::errc code) {
     ended_ = true;
     const std::size_t connections = sockets_.size();
-    // Those that are left had ended before and only wait for their sockets.
+    // The remaining streams had ended before and only wait for their sockets.
     for (const auto& [_, socket] : std::exchange(sockets_, {})) socket->on_reset();
     if (code == session::errc::session_expired) {
         ops::reached(ops::Limit::expired);

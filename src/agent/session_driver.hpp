@@ -14,9 +14,9 @@
 
 namespace hpb::agent {
 
-/// Drives one v2 session (docs/session-protocol.md): hands it what channels and sockets bring and
-/// what time it is, and carries out what it says. What both ends have in common; who dials channels
-/// and what a new stream means differs: ClientSession, ServiceSession.
+/// Drives one v2 session (docs/session-protocol.md): feeds it with input from channels and sockets
+/// and with the time, and carries out its events. Common to both ends; who dials channels and what
+/// a new stream means differ: see ClientSession, ServiceSession.
 ///
 /// Lives on one thread, with its channels and its sockets, which are owned by it and by their
 /// pending operations.
@@ -48,25 +48,25 @@ public:
     // For its links and sockets.
 
     [[nodiscard]] session::Session& core() { return *core_; }
-    /// Carries out what the session has to say since the last time, and gets its output going. To
-    /// be called after anything was done with core().
+    /// Carries out the session's pending events and starts its output. Call it after every use of
+    /// core().
     void pump();
-    /// What it leads to is carried out by the next pump().
+    /// The resulting events are carried out by the next pump().
     [[nodiscard]] Result<void> on_link_bytes(session::ChannelId channel, ByteSpan bytes);
     /// Gathers what the session has for a channel, if there is anything.
     void take_output(session::ChannelId channel, net::OutboundFrame& into);
-    /// The link has ended and carries nothing any more.
+    /// The link has ended and carries nothing more.
     void on_link_over(session::ChannelId channel, const std::string& why);
-    /// The socket is done with: its stream has ended, or was reset by it.
+    /// The socket has finished: its stream has ended, or was reset by it.
     void forget(session::StreamId stream);
 
 protected:
-    /// To be called before anything else: the driver and its session begin together.
+    /// Call this first: the driver and its session start together.
     /// @param core  outlives the driver's work, which on_over() ends.
     void use(session::Session& core);
-    /// Takes a channel's WebSocket. @param ticket  kept for as long as the link lives.
+    /// Attaches a channel's WebSocket. @param ticket  kept for as long as the link lives.
     void add_link(net::WebSocket websocket, session::ChannelId channel, Place place = {});
-    /// Bridges a connected socket and a stream from now on.
+    /// Starts bridging a connected socket and a stream.
     void add_socket(session::StreamId stream, net::Stream socket, Place place);
     /// Ends the session, and tells the peer.
     void end(session::errc code);
@@ -77,20 +77,20 @@ protected:
     virtual void on_channel_open(session::ChannelId channel, const std::string& listener_id) = 0;
     virtual void on_channel_refused(session::ChannelId channel, session::HelloRefusal code,
                                     const std::string& why) = 0;
-    /// The link is gone. @param orderly  by intention of either end.
+    /// The link has ended. @param orderly intended by either end.
     virtual void on_channel_gone(session::ChannelId channel, bool orderly) = 0;
     virtual void on_stream_opened(session::StreamId stream, const session::OpenInfo& open) = 0;
     /// A stream that we have opened was answered.
     virtual void on_stream_accepted(session::StreamId stream) = 0;
     virtual void on_stream_refused(session::StreamId stream, session::OpenRefusal code,
                                    const std::string& why) = 0;
-    /// The stream's socket is done with.
+    /// The stream's socket has finished.
     virtual void on_stream_gone(session::StreamId stream) = 0;
-    /// Whatever there was to do is done: perhaps streams may be opened that could not before.
+    /// All pending events were handled: it may now be possible to open more streams.
     virtual void on_pumped() {}
     /// The session has ended; its streams have been reset.
     virtual void on_session_ended(session::errc code) = 0;
-    /// Nothing of it is left: its links are gone too. Called once, last.
+    /// Nothing is left, its links have ended too. Called once, last.
     virtual void on_over() = 0;
 
 private:
@@ -130,7 +130,7 @@ private:
     bool flush_posted_ = false;
     bool again_ = false;
     bool ended_ = false;
-    bool stops_here_ = false;  // this agent stops, not the other one
+    bool stops_here_ = false;  // this agent is stopping, not the other one
     bool over_ = false;
     bool was_crowded_ = false;  // memory is given back at the end
 };

@@ -10,14 +10,14 @@
 
 namespace hpb::agent {
 
-/// The v2 sessions of one listener: takes the channels that client agents open, reads who they are,
-/// and finds or makes their session. Lives on one thread, with all its sessions.
+/// The v2 sessions of one listener: accepts the channels that client agents open, reads HELLO, and
+/// finds or creates their session. Lives on one thread, with all its sessions.
 class SessionHost : public std::enable_shared_from_this<SessionHost> {
 public:
-    /// For a HELLO to arrive on a channel that is there.
+    /// Time limit for a HELLO on an open channel.
     static constexpr std::chrono::seconds kHelloLimit{10};
 
-    /// @param listener_id  by which the relay knows this listener: client agents come back to it.
+    /// @param listener_id  the listener's id at the relay: client agents return to it.
     SessionHost(const net::asio::any_io_executor& executor,
                 std::shared_ptr<const ServiceContext> context, const std::string& listener_id);
 

@@ -20,7 +20,7 @@ inline constexpr std::chrono::seconds kUnusedGrace{30};
     limits.stream_window = options.stream_window;
     limits.max_stream_window = options.max_stream_window;
     limits.shared = &budget;
-    // RelayChannelCount is 64 at most; while one is replaced there are two in its place.
+    // RelayChannelCount is 64 at most; while one is being replaced there are two.
     limits.max_channels = 128;
     return limits;
 }

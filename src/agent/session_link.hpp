@@ -17,7 +17,7 @@ class SessionDriver;
 /// takes what the session has for it. One reader and one writer, which own it and the driver.
 class SessionLink : public std::enable_shared_from_this<SessionLink> {
 public:
-    /// What the kernel takes ahead of what it has sent: more would stand before a keystroke.
+    /// Limit on unsent bytes in the kernel: more would delay a keystroke.
     static constexpr std::size_t kUnsentLimit = 128 * 1024;
     /// For the peer's answer to our Close.
     static constexpr std::chrono::seconds kCloseLimit{3};
@@ -26,7 +26,7 @@ public:
                 Place place);
 
     void start(const std::shared_ptr<SessionDriver>& driver);
-    /// Takes the session's output, if the writer is idle.
+    /// Fetches the session's output, if the writer is idle.
     void fetch_output();
     /// Ends it once everything is written.
     void close();
@@ -54,7 +54,7 @@ private:
     std::string why_;
     bool idle_ = false;
     bool closing_ = false;
-    bool failed_ = false;  // the peer has broken the rules of the channel
+    bool failed_ = false;  // the peer has violated the channel's protocol
     bool over_ = false;
 };
 

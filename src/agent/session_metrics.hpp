@@ -12,7 +12,7 @@
 
 namespace hpb::agent {
 
-/// What an operator may ask of all v2 sessions of an agent (docs/configuration.md, "Counters").
+/// Counters of all v2 sessions of an agent (docs/configuration.md, "Counters").
 struct SessionCounts {
     std::uint64_t sessions = 0;       ///< now
     std::uint64_t streams = 0;        ///< now
@@ -24,8 +24,8 @@ struct SessionCounts {
     std::uint64_t replay_memory = 0;  ///< bytes kept until the peer acknowledges them, now
 };
 
-/// What is counted across an agent's threads when it happens, and what sessions leave behind when
-/// they end. Nothing on the data path touches it.
+/// Events counted across an agent's threads, and the totals of ended sessions. Not used on the data
+/// path.
 struct SessionMetrics {
     std::atomic<std::uint64_t> losses{0};
     std::atomic<std::uint64_t> resumes{0};
@@ -42,7 +42,7 @@ struct SessionMetrics {
     void add_past(const session::Session& session) {
         past_resent_bytes += session.stats().bytes_resent;
     }
-    /// Without what lives: SessionDriver::add_to() adds that.
+    /// Without current sessions, which SessionDriver::add_to() adds.
     [[nodiscard]] SessionCounts past() const {
         SessionCounts counts;
         counts.losses = losses;
@@ -52,7 +52,7 @@ struct SessionMetrics {
     }
 };
 
-/// The line that SIGUSR1 asks for (docs/configuration.md, "Counters").
+/// The line logged on SIGUSR1 (docs/configuration.md, "Counters").
 [[nodiscard]] inline std::string to_text(const SessionCounts& counts) {
     return fmt::format(
         "sessions: sessions={} streams={} channels={} losses={} resumes={} resent_bytes={} "

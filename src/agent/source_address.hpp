@@ -7,7 +7,7 @@
 
 namespace hpb::agent {
 
-/// Where an application's connection came from, as OPEN carries it.
+/// The source address of an application's connection, as OPEN carries it.
 [[nodiscard]] inline session::SourceAddress source_address(const net::tcp::endpoint& endpoint) {
     session::SourceAddress source;
     source.port = endpoint.port();
@@ -25,7 +25,7 @@ namespace hpb::agent {
     return source;
 }
 
-/// The reverse, for log lines; "unknown" if it was not told.
+/// The reverse, for log lines; "unknown" if it was not given.
 [[nodiscard]] inline std::string to_text(const session::SourceAddress& source) {
     if (source.family == 1) return "a local connection";
     if (source.family == 4) {

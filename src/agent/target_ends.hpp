@@ -9,28 +9,29 @@
 
 namespace hpb::agent {
 
-/// How connections to one target have ended of late, on all v1 channels: tells a target that is
-/// going down from one that ends idle connections. When a target stops, all its connections end,
-/// some in the middle of something or right after their last answer. Thread-safe; nothing on the
+/// How connections to one target have recently ended, on all v1 channels: distinguishes a target
+/// that is going down from one that closes idle connections. When a target stops, all its
+/// connections end,
+/// some while in use or right after their last answer. Thread-safe; nothing on the
 /// data path touches it. Owned by shared_ptr.
 class TargetEnds : public std::enable_shared_from_this<TargetEnds> {
 public:
     using TimePoint = std::chrono::steady_clock::time_point;
 
-    /// A connection that ends so soon after its last byte was in use.
+    /// A connection that ends this soon after its last byte was in use.
     static constexpr std::chrono::milliseconds kInUse{50};
-    /// Ends that are this close to each other may have one cause.
+    /// Ends this close to each other may have the same cause.
     static constexpr std::chrono::milliseconds kSameTime{200};
-    /// A connection that outlives them by this has nothing to do with them: the target is there.
+    /// A connection that outlives them by this much shows that the target is up.
     static constexpr std::chrono::milliseconds kOutlived{100};
     /// Times at which the target may have gone down, per target.
     static constexpr std::size_t kMaxDoubts = 64;
 
-    /// A connection began then. It counts as alive for as long as the token is kept.
+    /// A connection began at that time. It counts as alive while the token is kept.
     [[nodiscard]] std::shared_ptr<const void> alive(TimePoint begun);
 
     /// The target has ended a connection.
-    /// @param idle           in order, and it had taken and answered everything.
+    /// @param idle           cleanly, after it had received and answered everything.
     /// @param last_activity  when the connection last carried a byte.
     void note_end(TimePoint at, bool idle, TimePoint last_activity);
 

@@ -32,11 +32,12 @@ public:
 };
 
 /// The target connections of all channels and sessions from one source address on one hybrid
-/// connection: their share of MaxConnections, and who among the v1 channels can make room.
+/// connection: their share of MaxConnections, and which v1 channels can make room.
 /// Thread-safe; nothing on the data path touches it.
 class SenderPlaces : public std::enable_shared_from_this<SenderPlaces> {
 public:
-    /// Targets that v1 channels of one sender may dial a second, and at once; others wait.
+    /// Rate limit of target dials by the v1 channels of one sender: per second, and at once; others
+    /// wait.
     static constexpr double kOpensPerSecond = 1000;
     static constexpr double kOpensAtOnce = 2000;
 
@@ -44,18 +45,18 @@ public:
 
     [[nodiscard]] const std::shared_ptr<net::Share>& share() const { return share_; }
 
-    /// The holder has connections from now on. `since`: at or before what idle_since() says.
+    /// The holder has connections from now on. `since`: not later than idle_since().
     void add(const std::weak_ptr<PlaceHolder>& holder, const PlaceHolder* key,
              net::Clock::time_point since);
     /// It has none any more.
     void remove(const PlaceHolder* key);
 
-    /// Lets the holder with the longest-idle connection end that one.
-    /// @param on_done  called once, on any thread; false: nobody has any.
+    /// Asks the holder with the longest-idle connection to end it.
+    /// @param on_done  called once, on any thread; false: there is none.
     void make_room(std::function<void(bool)> on_done);
 
-    /// @return how long the next connection has to wait, because the sender has opened many of
-    /// late.
+    /// @return how long the next connection has to wait, because the sender has opened many
+    /// recently.
     [[nodiscard]] net::Clock::duration open_delay(net::Clock::time_point now);
     [[nodiscard]] bool has_holders();
 
@@ -73,7 +74,7 @@ private:
     const std::shared_ptr<net::Share> share_;
     std::mutex mutex_;
     TokenBucket opens_{kOpensPerSecond, kOpensAtOnce};
-    std::set<Entry> order_;  // by what was last known, which is never too late
+    std::set<Entry> order_;  // by the last known value, which is never too late
     std::unordered_map<const PlaceHolder*, Holder> holders_;
 };
 
@@ -82,8 +83,8 @@ class TargetPlaces {
 public:
     explicit TargetPlaces(std::shared_ptr<net::Share> share) : share_(std::move(share)) {}
 
-    /// @param source  net::source_key() of the sender's address. The same for all who ask while
-    ///                any of them holds it.
+    /// @param source  net::source_key() of the sender's address. The same object for all callers
+    /// while any of them holds it.
     [[nodiscard]] std::shared_ptr<SenderPlaces> sender(const std::string& source);
 
     /// The sender that holds the most of those who can make room; nullptr: none can.

@@ -7,13 +7,13 @@
 
 namespace hpb::agent {
 
-/// Notices that the machine at the other end of a connection has gone while something was on its
-/// way to it. Not TCP_USER_TIMEOUT, which also ends connections whose reader only does not read.
+/// Detects that the machine at the other end of a connection has vanished while data was in flight
+/// to it. TCP_USER_TIMEOUT would also end connections whose reader has merely stopped reading.
 class VanishedPeer {
 public:
     using Clock = net::Clock;
 
-    /// To be asked every period() or so. @param limit  UnacknowledgedSeconds.
+    /// Call about every period(). @param limit  UnacknowledgedSeconds.
     /// @return true if nothing that was sent has been acknowledged for `limit`.
     [[nodiscard]] bool has_vanished(net::Stream& stream, Clock::time_point now,
                                     std::chrono::seconds limit) {

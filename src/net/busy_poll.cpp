@@ -7,7 +7,7 @@
 namespace hpb::net {
 namespace {
 
-// A yield that takes longer has let somebody else work, and not only look for work.
+// A yield that takes longer has let another thread work, not just poll.
 constexpr std::chrono::microseconds kOthersWork{60};
 
 /// @return false if nothing came.
@@ -33,7 +33,7 @@ bool look(asio::io_context& context, BusyPoll& policy, Clock::time_point since) 
 }  // namespace
 
 void BusyPoll::on_waited(Clock::duration time) {
-    // Twice as long: it gets shorter when the others along the path look, too.
+    // Twice as long: waits become shorter when the other threads along the path poll too.
     if (time < 2 * most_) {
         if (short_waits_ < kEarned) ++short_waits_;
     } else {
@@ -74,7 +74,7 @@ void run_polling(asio::io_context& context, std::chrono::microseconds most) {
         const auto since = Clock::now();
         if (policy.is_worthwhile(since) && look(context, policy, since)) continue;
         context.run_one();
-        // With what was then done: where that takes long, the wait for it is not what costs.
+        // Includes the work that follows: if that takes long, the wait is not the main cost.
         policy.on_waited(Clock::now() - since);
     }
 }

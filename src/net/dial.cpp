@@ -24,17 +24,17 @@ namespace {
 constexpr std::chrono::milliseconds kAttemptDelay{250};
 /// Addresses of one name that are tried; a name with more is misconfigured.
 constexpr std::size_t kMaxAddresses = 16;
-/// However many addresses there are, each has as long as that for its part.
+/// However many addresses there are, each gets at least this much time.
 constexpr std::chrono::milliseconds kLeastShare{1000};
 
-/// Begins a connection attempt, or tells how the one that was begun stands.
+/// Starts a connection attempt, or returns the state of one already started.
 error_code connect(int descriptor, const tcp::endpoint& address) {
     if (::connect(descriptor, address.data(), static_cast<socklen_t>(address.size())) == 0)
         return {};
     return system_error_now().code();
 }
 
-/// A connection that was begun, and is there already unless `pending`.
+/// A started connection, already established unless `pending`.
 struct Attempt {
     tcp::socket socket;
     bool pending;
@@ -50,8 +50,8 @@ Result<Attempt> begin(const asio::any_io_executor& executor, const tcp::endpoint
         return Error(asio::error::no_descriptors);
     }
     error_code error = connect(descriptor, address);
-    // Between neighbours the handshake is over when the call that began it returns: asking a second
-    // time tells, and there is nothing to wait for.
+    // With nearby hosts the handshake has completed when the call that started it returns: a second
+    // connect() reports that, and there is nothing to wait for.
     if (error == asio::error::in_progress) error = connect(descriptor, address);
     Attempt attempt{tcp::socket(executor), error == asio::error::already_started};
     if (attempt.pending) error.clear();
@@ -81,7 +81,7 @@ struct Race : std::enable_shared_from_this<Race> {
         socket->async_wait(tcp::socket::wait_write,
                            [self = shared_from_this(), socket, address](error_code failed) {
                                if (!failed) failed = connect(socket->native_handle(), address);
-                               // The reactor may have woken us for nothing.
+                               // The wake-up may be spurious.
                                if (failed == asio::error::already_started)
                                    return self->wait_for(socket, address);
                                self->on_outcome(*socket, address, failed);
@@ -205,7 +205,7 @@ private:
     awaitable<Result<Stream>> connect();
     awaitable<std::optional<Error>> secure(Stream& stream, Clock::time_point until);
     awaitable<std::optional<Error>> greet(Stream& stream);
-    /// What is dialled, for a line: the proxy is named as such.
+    /// The name of what is dialled, for a log line: a proxy is named as such.
     [[nodiscard]] std::string first_name() const {
         const std::string name = host_port(first_host_, first_port_);
         return options_.proxy == nullptr ? name
@@ -297,7 +297,7 @@ awaitable<Result<Stream>> Dialling::run() {
     do {
         auto stream = co_await connect();
         if (!stream) co_return failure ? *failure : stream.error();
-        // Nothing more to wait for: a target's connection needs no timer of its own.
+        // Nothing more to wait for: a target's connection needs no timer.
         const bool plain = options_.proxy == nullptr && options_.tls == nullptr;
         auto until = deadline_;
         if (!addresses_.empty())
@@ -310,10 +310,10 @@ awaitable<Result<Stream>> Dialling::run() {
                                       !addresses_.empty()};
             co_return std::move(stream);
         }
-        // A proxy that has said no has done its part.
+        // A proxy that refuses has answered.
         if (unfit->code() == make_error_code(errc::not_permitted)) co_return *unfit;
         remember_bad_address(current_);
-        // What is wrong with a certificate tells more than that another address is silent.
+        // A certificate error is more informative than another address's silence.
         if (!failure || !is_certificate_error(*failure)) failure = std::move(unfit);
     } while (!addresses_.empty() && Clock::now() < deadline_);
     co_return *failure;
@@ -348,7 +348,8 @@ void Attempts::fail_current() {
 
 awaitable<Result<Stream>> dial(std::string host, std::uint16_t port, DialOptions options) {
     auto stream = co_await dial_by_way_of(std::move(host), port, options);
-    // Also where nothing was waited for, the one who asked has gone on before it hears of it.
+    // Always complete asynchronously, even if nothing was waited for, so that the caller is never
+    // re-entered.
     co_await give_way();
     co_return std::move(stream);
 }
