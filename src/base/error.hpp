@@ -1,4 +1,4 @@
-// base: what every layer shares and no layer owns (errors, bytes, strong ids, limits' plain types).
+// base: types shared by every layer (errors, bytes, strong ids, limits' plain types).
 // No I/O, no clock, no protocol; safe from any thread.
 #pragma once
 
@@ -26,7 +26,7 @@ public:
     [[nodiscard]] const boost::system::error_code& code() const { return code_; }
     [[nodiscard]] const std::string& detail() const { return detail_; }
 
-    /// @return the detail, or the code's own words when there is none.
+    /// @return the detail, or the code's own message if there is none.
     [[nodiscard]] std::string message() const {
         return detail_.empty() ? code_.message() : detail_;
     }
@@ -45,7 +45,7 @@ private:
 template <class T>
 using Result = boost::system::result<T, Error>;
 
-/// Boost.System calls this when value() is used on a failed Result; reaching it is a bug of ours.
+/// Boost.System calls this when value() is used on a failed Result; reaching it is a bug.
 [[noreturn]] void throw_exception_from_error(const Error& error,
                                              const boost::source_location& where);
 

@@ -5,7 +5,7 @@
 
 namespace hpb {
 
-/// An error category made of a name and a function from value to words. Each layer keeps one in a
+/// An error category with a name and a function from value to message. Each layer keeps one in a
 /// function-local static, so a layer's errors cost a switch and nothing else.
 class ErrorCategory final : public boost::system::error_category {
 public:

@@ -19,20 +19,20 @@ namespace hpb {
 /// Every piece, empty ones included; "" gives one empty piece.
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
 
-/// @return `text` with everything outside visible ASCII and space replaced by '?', cut to
+/// @return `text` with everything outside visible ASCII and space replaced by '?', truncated to
 /// `max_size`: safe for a reason phrase or a log line, whatever a peer sent.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t max_size = 512);
 
 /// True if `text` is well-formed UTF-8 (RFC 3629): no surrogates, no overlong forms.
 [[nodiscard]] bool is_utf8(std::string_view text);
 
-/// @return `text` without a UTF-8 byte order mark, which editors of other systems put first.
+/// @return `text` without a leading UTF-8 byte order mark, as some editors write it.
 [[nodiscard]] std::string_view without_byte_order_mark(std::string_view text);
 
 /// True if `text` looks like UTF-16 (or UTF-32), with or without a byte order mark.
 [[nodiscard]] bool is_utf16(std::string_view text);
 
-/// What to do with a file of which is_utf16() is true.
+/// The remedy for a file for which is_utf16() is true.
 inline constexpr std::string_view kUtf16Remedy =
     "save it as UTF-8, or convert it by 'iconv -f UTF-16 -t UTF-8'";
 

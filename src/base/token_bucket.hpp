@@ -10,7 +10,7 @@
 
 namespace hpb {
 
-/// Limits a rate: `rate` events a second on average, `burst` of them at once. Time is passed in.
+/// Limits a rate: `rate` events a second on average, `burst` of them at once. Time is an argument.
 /// Belongs to one thread.
 class TokenBucket {
 public:
@@ -19,7 +19,7 @@ public:
 
     TokenBucket(double rate, double burst) : rate_(rate), burst_(burst), tokens_(burst) {}
 
-    /// @return false: too early, nothing was taken.
+    /// @return false if it is too early; then nothing was taken.
     [[nodiscard]] bool try_take(TimePoint now, double count = 1) {
         refill(now);
         if (tokens_ < count) return false;
@@ -27,7 +27,7 @@ public:
         return true;
     }
 
-    /// Takes in any case and goes into debt. @return how long the event has to be put off.
+    /// Always takes, possibly into debt. @return how long the event must be delayed.
     [[nodiscard]] Duration take(TimePoint now, double count = 1) {
         refill(now);
         tokens_ -= count;
@@ -36,7 +36,7 @@ public:
             std::chrono::duration<double>(-tokens_ / rate_));
     }
 
-    /// Nobody has taken anything for so long that it is as good as new.
+    /// The bucket is full again, as when new.
     [[nodiscard]] bool is_full(TimePoint now) {
         refill(now);
         return tokens_ >= burst_;
@@ -58,8 +58,8 @@ private:
 };
 
 /// A token bucket for each source (an address, an entity, a session), for at most `max_sources` of
-/// them: beyond that the source that was quiet for longest is forgotten, which gives it a full
-/// bucket when it comes back. Belongs to one thread.
+/// them: beyond that the least recently used source is forgotten, so it has a full bucket when it
+/// comes back. Belongs to one thread.
 class SourceBuckets {
 public:
     SourceBuckets(double rate, double burst, std::size_t max_sources)

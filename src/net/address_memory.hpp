@@ -6,15 +6,15 @@
 
 namespace hpb::net {
 
-/// Addresses that took a connection and then did not do what was asked of them (TLS, the upgrade):
-/// for a while they come last among the addresses of their name. Callable from any thread.
+/// Addresses that accepted a connection but then failed (TLS, the upgrade): for a while they are
+/// tried last among the addresses of their name. Callable from any thread.
 inline constexpr std::chrono::minutes kKeepBadAddress{5};
 inline constexpr std::size_t kMaxBadAddresses = 256;
 
 void remember_bad_address(const tcp::endpoint& address);
-/// It works again, or still.
+/// The address works.
 void forget_bad_address(const tcp::endpoint& address);
-/// Puts the bad ones behind the others, each in the order they had.
+/// Moves the bad ones behind the others; otherwise the order is preserved.
 void put_bad_addresses_last(std::vector<tcp::endpoint>& addresses);
 
 }  // namespace hpb::net

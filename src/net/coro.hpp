@@ -30,15 +30,15 @@ using error_code = boost::system::error_code;
 /// Completion token: `auto [error, ...] = co_await op(kAsTuple)`, never a throw.
 inline constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 
-/// Starts a coroutine that nobody joins. The object it works on has to be kept alive by what the
-/// coroutine owns (a shared_ptr parameter); it must not throw for what a peer does.
+/// Starts a detached coroutine. It must own the object it works on (a shared_ptr parameter), and
+/// must not throw because of a peer's input.
 void spawn(const asio::any_io_executor& executor, awaitable<void> coroutine);
 void spawn(asio::io_context& context, awaitable<void> coroutine);
 
-/// Waits, on the thread of the coroutine that asks.
+/// Waits, on the calling coroutine's thread.
 [[nodiscard]] awaitable<void> sleep_for(Clock::duration time);
 [[nodiscard]] awaitable<void> sleep_until(Clock::time_point time);
-/// Lets everything go first that is ready on this thread.
+/// Yields to everything that is ready on this thread.
 [[nodiscard]] awaitable<void> give_way();
 
 }  // namespace hpb::net

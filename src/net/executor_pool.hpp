@@ -9,10 +9,11 @@
 
 namespace hpb::net {
 
-/// One io_context and one thread per core. What lives on one of them is never touched from another.
+/// One io_context and one thread per core. An object that lives on one of them is never touched
+/// from another.
 class ExecutorPool {
 public:
-    /// @param threads  0: one a core. @param busy_poll  see run_polling().
+    /// @param threads  0: one per core. @param busy_poll  see run_polling().
     explicit ExecutorPool(unsigned threads, std::chrono::microseconds busy_poll = {});
     ~ExecutorPool();
     ExecutorPool(const ExecutorPool&) = delete;

@@ -22,19 +22,18 @@ public:
 
     FrameWriter(Stream& stream, websocket::Role role);
 
-    /// Writes bytes that are whole frames, in turn. Fails once Close is on its way.
+    /// Writes whole frames, in turn. Fails once Close has been queued.
     [[nodiscard]] awaitable<Result<void>> write(ByteSpan frames);
 
-    /// Writes what the socket takes of them now, if nothing is before them.
-    /// @return bytes taken, or nullopt: nothing was done, and write() has to do it, or to tell why
-    /// not. If busy() then, nothing comes between these bytes and write_rest(), which has to
-    /// follow.
+    /// Writes as much as the socket accepts now, if nothing is queued before.
+    /// @return bytes accepted, or nullopt: nothing was done; call write(), which also returns any
+    /// error. If busy() afterwards, write_rest() must follow, and nothing is written in between.
     [[nodiscard]] std::optional<std::size_t> try_write(ByteSpan frames);
-    /// @param frames  what try_write() has not taken; may be empty.
+    /// @param frames  what try_write() has not accepted; may be empty.
     [[nodiscard]] awaitable<Result<void>> write_rest(ByteSpan frames);
 
     /// Queues a control frame behind the frame that is being written, and writes it now if none is.
-    /// @return true if flush() has to be run to get it out.
+    /// @return true if flush() must be run to send it.
     [[nodiscard]] bool queue_control(websocket::Opcode opcode, ByteSpan payload);
 
     /// Writes queued control frames, waiting as long as it takes.
@@ -55,7 +54,7 @@ private:
     bool busy_ = false;
     bool close_queued_ = false;
     bool failed_ = false;
-    std::string control_;  // encoded frames, the first one perhaps begun
+    std::string control_;  // encoded frames, the first possibly sent in part
 };
 
 }  // namespace hpb::net

@@ -26,8 +26,8 @@ struct UpgradeRequest {
 };
 
 /// The opening handshake as a client (RFC 6455 section 4.1) on a connection just dialled.
-/// @return an outcome for every well-formed answer, a refusal included; an error when there was
-/// none in time.
+/// @return an outcome for every well-formed answer, including a refusal; an error if none arrived
+/// in time.
 [[nodiscard]] awaitable<Result<UpgradeOutcome>> upgrade(Stream stream, UpgradeRequest request,
                                                         std::chrono::milliseconds timeout);
 

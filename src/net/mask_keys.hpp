@@ -5,7 +5,7 @@
 namespace hpb::net {
 
 /// A fresh masking key from the operating system's generator, fetched in batches per thread: a key
-/// has to be unpredictable (RFC 6455 section 5.3), a system call per frame is not needed for that.
+/// must be unpredictable (RFC 6455 section 5.3), but that does not require a system call per frame.
 [[nodiscard]] websocket::MaskKey next_mask_key();
 
 }  // namespace hpb::net

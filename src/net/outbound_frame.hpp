@@ -8,12 +8,12 @@
 
 namespace hpb::net {
 
-/// A binary WebSocket message on its way out, as one frame: its payload is masked as it is gathered
-/// from where it lies, which may then be kept for sending it again.
+/// An outbound binary WebSocket message, as one frame: the payload is masked while it is gathered,
+/// so that the source stays unchanged for retransmission.
 class OutboundFrame {
 public:
-    /// A slab's worth, less what TLS and TCP add to it: on a path inside one machine it leaves as
-    /// one segment of 64 KiB, not as one and a few bytes.
+    /// A slab less the overhead of TLS and TCP: on loopback it is sent as one segment of 64 KiB,
+    /// not as one and a few bytes.
     static constexpr std::size_t kMaxPayload = 65'000;
     static_assert(kMaxPayload + websocket::kMaxHeaderSize <= Slab::kSize);
 
@@ -28,15 +28,15 @@ public:
         websocket::copy_masked(slab_.data() + size_, bytes, key_, size_);
         size_ += bytes.size();
     }
-    /// @return header and payload, without what begun() has counted, valid until clear(). Nothing
-    /// can be appended after it.
+    /// @return header and payload, without the bytes counted by begun(), valid until clear().
+    /// Nothing can be appended afterwards.
     [[nodiscard]] ByteSpan finish() {
         const websocket::FrameHeader header{.masked = masked_, .mask = key_, .length = size_};
         const std::size_t head = websocket::header_size(size_, masked_);
         websocket::encode_header(slab_.data() - head, header);
         return ByteSpan(slab_.data() - head, head + size_).subspan(sent_.value_or(0));
     }
-    /// The first bytes of it are on their way, and the WebSocket is held for the rest.
+    /// Its first bytes were sent, and the WebSocket is reserved for the rest.
     void begun(std::size_t sent) { sent_ = sent; }
     [[nodiscard]] bool is_begun() const { return sent_.has_value(); }
     void clear() {

@@ -16,14 +16,14 @@ struct Proxy {
     std::string password;
 };
 
-/// A user and password that a proxy has refused are not tried again for the first of these, and for
-/// twice as long after each further refusal, up to the second: directories lock accounts.
+/// A user and password that a proxy has refused are not retried for the first of these, doubling
+/// after each further refusal up to the second, because directories lock accounts.
 inline constexpr std::chrono::minutes kRefusedLogin{2};
 inline constexpr std::chrono::minutes kLongestRefusedLogin{16};
 
-/// Waits until the proxy's user and password may be tried: as long as nobody knows whether the
-/// proxy takes them, one tries them at a time.
-/// @return an error if it has refused them lately.
+/// Waits until the proxy's user and password may be tried: until they are known to be valid, only
+/// one attempt is made at a time.
+/// @return an error if the proxy has refused them recently.
 [[nodiscard]] awaitable<Result<void>> wait_for_login(const Proxy& proxy,
                                                      Clock::time_point deadline);
 
@@ -32,7 +32,7 @@ inline constexpr std::chrono::minutes kLongestRefusedLogin{16};
 [[nodiscard]] awaitable<Result<void>> connect_through(Stream& stream, const Proxy& proxy,
                                                       std::string where);
 
-/// Ends a try that wait_for_login() admitted and that came to no answer.
+/// Ends an attempt that wait_for_login() admitted and that got no answer.
 void give_up_login(const Proxy& proxy);
 
 }  // namespace hpb::net

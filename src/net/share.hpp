@@ -10,26 +10,26 @@
 
 namespace hpb::net {
 
-/// A limited number of things (connections, sessions, waiting senders) shared out fairly among
-/// holders: the root is the limit, its children are holders, their children hold within them, such
-/// as agent / hybrid connection / source address / channel.
+/// Divides a limited number of places (connections, sessions, waiting senders) fairly among
+/// holders, in a tree: the root is the limit; its children, and theirs, are holders, such as agent
+/// / hybrid connection / source address / channel.
 ///
-/// No holder may have more than `factor` times what is still free in all. A lone holder with factor
-/// 8 gets eight ninths of everything, and the ninth that stays free is what the next one begins
-/// with; as more holders want their part, all of them have to give way ("dynamic thresholds", as
-/// switches share a packet buffer). Holders keep what they have: a share says who may take more.
+/// No holder may have more than `factor` times what is still free in all. A single holder with
+/// factor 8 gets eight ninths of everything, and the remaining ninth is available to the next one;
+/// as more holders arrive, the limit of each shrinks ("dynamic thresholds", as in switches that
+/// share a packet buffer). Holders keep what they have: a share only decides who may take more.
 ///
 /// Thread-safe. Taking costs a few atomic operations for each level; only naming a child locks.
 class Share : public std::enable_shared_from_this<Share> {
     struct Private {};
 
 public:
-    /// How many of what is free a holder may have, by the kind of holder.
+    /// The factor by kind of holder.
     static constexpr std::size_t kEntityFactor = 8;
     static constexpr std::size_t kSourceFactor = 4;
     static constexpr std::size_t kChannelFactor = 2;
 
-    /// One of the things; gives it back when destroyed, on any thread.
+    /// One place; released when destroyed, on any thread.
     class Ticket {
     public:
         Ticket() = default;
@@ -49,24 +49,24 @@ public:
         std::shared_ptr<Share> holder_;
     };
 
-    /// Everything there is. Its own try_take() is bounded by the limit alone.
+    /// The root. Its own try_take() is bounded by the limit alone.
     [[nodiscard]] static std::shared_ptr<Share> root(std::size_t limit);
 
-    /// A holder of its own, such as a channel.
+    /// An anonymous holder, such as a channel.
     [[nodiscard]] std::shared_ptr<Share> child(std::size_t factor);
-    /// The holder of that name within this one, the same for all who ask while any of them, or any
-    /// ticket of theirs, lives.
+    /// The holder of this name within this one: the same object for all callers while any of them,
+    /// or any of its tickets, lives.
     [[nodiscard]] std::shared_ptr<Share> child(const std::string& name, std::size_t factor);
 
-    /// @return an empty ticket where the limit, or the share of this holder or of one it is within,
-    ///         is reached.
+    /// @return an empty ticket if the limit, or the share of this holder or of one of its
+    /// ancestors, is reached.
     [[nodiscard]] Ticket try_take();
 
     [[nodiscard]] std::size_t held() const { return held_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t limit() const { return root_->limit_; }
-    /// Of the whole, at this moment.
+    /// What is in use in all; a snapshot.
     [[nodiscard]] std::size_t free() const;
-    /// What this holder may have in all, as things stand.
+    /// The current limit of this holder.
     [[nodiscard]] std::size_t allowed() const { return factor_ == 0 ? limit_ : factor_ * free(); }
 
     Share(Private, std::shared_ptr<Share> parent, std::size_t factor, std::size_t limit,

@@ -5,7 +5,7 @@
 namespace hpb::net {
 
 /// Wakes coroutines of one thread that wait for a condition: the waiter checks its condition in a
-/// loop, the one who changes it calls notify. Spurious wake-ups are normal.
+/// loop, whoever changes the condition calls notify. Spurious wake-ups are normal.
 class Signal {
 public:
     explicit Signal(const asio::any_io_executor& executor)

@@ -14,7 +14,7 @@ class Slab {
 public:
     static constexpr std::size_t kHeadRoom = 64;
     static constexpr std::size_t kSize = 64 * 1024;
-    /// Slabs that a thread keeps for reuse; what is above that goes back to the allocator.
+    /// Slabs that a thread keeps for reuse; others go back to the allocator.
     static constexpr std::size_t kMaxFreeSlabs = 64;
 
     Slab() = default;

@@ -75,7 +75,8 @@ BioPtr memory_bio(const std::string& text) {
     return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
-// TLS 1.3: all three are safe for decades; the first costs least, and the relay's order counts.
+// TLS 1.3: all three are secure; the first is the cheapest, and the relay's order of preference
+// applies.
 constexpr const char* kSuites =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 // TLS 1.2: forward secrecy and authenticated encryption, nothing else.
@@ -129,7 +130,7 @@ Result<void> use_chain(SSL_CTX* context, const std::string& pem, const std::stri
     return {};
 }
 
-// ssl/tls contexts are made from text so that throw-away certificates never touch the disk.
+// TLS contexts can be created from text, so that temporary certificates are never written to disk.
 Result<SslContextPtr> make_server(const std::string& certificate, const std::string& key,
                                   const std::string& certificate_name, const std::string& key_name,
                                   TlsPolicy policy) {

@@ -13,19 +13,19 @@
 
 namespace hpb::net {
 
-/// A WebSocket connection behind its opening handshake, either role (RFC 6455). Any number of
+/// A WebSocket connection after its opening handshake, in either role (RFC 6455). Any number of
 /// coroutines of its thread may send, one may receive. Pings are answered while receiving; Close is
 /// answered at once.
 ///
-/// A handle to shared state: a control frame that did not fit into the socket is finished by a
-/// coroutine of its own, which may outlive the last handle by the time it takes to fail.
+/// A handle to shared state: a control frame that did not fit into the socket is finished by its
+/// own coroutine, which may outlive the last handle until it fails.
 class WebSocket {
 public:
-    /// @param early  bytes that were read behind the handshake.
+    /// @param early  bytes that were read after the handshake.
     WebSocket(Stream stream, websocket::Role role, ByteSpan early);
     WebSocket(WebSocket&&) noexcept = default;
     WebSocket& operator=(WebSocket&&) noexcept = default;
-    /// Interrupts what still runs.
+    /// Interrupts operations in progress.
     ~WebSocket();
 
     /// A piece of a data message, unmasked, valid until the next receive().
@@ -40,10 +40,10 @@ public:
     /// @return a piece; nullopt once the peer's Close has arrived (see close_received()); an error
     /// when the connection is lost or the peer broke the protocol.
     [[nodiscard]] awaitable<Received> receive();
-    /// The same of what was read already. @return nullopt if receive() would have to wait.
+    /// The same for data already read. @return nullopt if receive() would have to wait.
     [[nodiscard]] std::optional<Received> receive_buffered();
-    /// After receive_buffered() gave nothing: reads what there is without waiting.
-    /// @return false if nothing came; receive() says why.
+    /// After receive_buffered() returned nothing: reads what is available without waiting. @return
+    /// false if nothing was read; receive() returns the reason.
     [[nodiscard]] bool read_more();
 
     struct Message {
@@ -53,17 +53,17 @@ public:
     /// A whole message of at most `limit` bytes (websocket::errc::message_too_large beyond).
     [[nodiscard]] awaitable<Result<std::optional<Message>>> receive_message(std::size_t limit);
 
-    /// One message in one frame. Waits its turn behind other senders, and for the peer to take it.
+    /// One message in one frame. Waits for other senders and until the peer accepts it.
     [[nodiscard]] awaitable<Result<void>> send(websocket::Opcode opcode, ByteSpan payload);
 
-    /// As send(), without a copy: `payload` is masked where it is, and the header is written into
-    /// the websocket::kMaxHeaderSize bytes before it, which have to be the caller's.
+    /// As send(), without a copy: `payload` is masked in place, and the header is written into the
+    /// websocket::kMaxHeaderSize bytes before it, which must belong to the caller.
     [[nodiscard]] awaitable<Result<void>> send_in_place(websocket::Opcode opcode,
                                                         MutableByteSpan payload);
 
     /// Sends a frame that was gathered, and clears it. @see OutboundFrame
     [[nodiscard]] awaitable<Result<void>> send(OutboundFrame& frame);
-    /// Sends it if the socket takes all of it now. @return false if send() has to be called with
+    /// Sends it if the socket accepts all of it now. @return false if send() must be called with
     /// it.
     [[nodiscard]] bool try_send(OutboundFrame& frame);
     [[nodiscard]] OutboundFrame new_frame() const;
@@ -74,7 +74,7 @@ public:
     /// An unsolicited Pong: the keep-alive that Azure Relay tolerates (RFC 6455 section 5.5.3).
     void send_pong();
 
-    /// Sends Close, waits until the peer has closed too or the limit is over, throws away data
+    /// Sends Close, waits until the peer has closed too or the time limit is reached; discards data
     /// meanwhile.
     [[nodiscard]] awaitable<void> close(std::uint16_t code, std::string_view reason,
                                         std::chrono::milliseconds limit);

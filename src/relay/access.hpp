@@ -15,7 +15,7 @@
 
 namespace hpb::relay {
 
-/// Web tokens up to this size are recognised, and refused as such.
+/// Web tokens up to this size are recognised as such, and refused.
 inline constexpr std::size_t kMaxWebTokenSize = 16 * 1024;
 
 enum class Right { listen, send, any };
@@ -24,7 +24,7 @@ enum class Right { listen, send, any };
 struct Refusal {
     unsigned status = 0;
     std::string sentence;
-    bool by_listener = false;  ///< its own words, which the sender gets unchanged
+    bool by_listener = false;  ///< the listener's own text, which the sender gets unchanged
 };
 
 template <class T>
@@ -32,13 +32,13 @@ using Checked = boost::system::result<T, Refusal>;
 [[noreturn]] void throw_exception_from_error(const Refusal& refusal,
                                              const boost::source_location& where);
 
-/// What a token was found to allow.
+/// The result of verifying a token.
 struct Grant {
     std::int64_t expiry = 0;  ///< Unix seconds
     std::string rule;         ///< name of the rule that it was signed with
 };
 
-/// What a request wants to do, for a check against its token.
+/// What a request wants to do, to be checked against its token.
 struct AccessRequest {
     std::string_view token;  ///< as received; "" if there is none
     Right right = Right::any;
@@ -46,13 +46,13 @@ struct AccessRequest {
     std::span<const std::string> host_names;  ///< acceptable hosts of the audience; none: `host`
     std::string_view host;                    ///< Host header without port
     std::int64_t now = 0;                     ///< Unix seconds
-    std::int64_t skew = 0;  ///< seconds past its expiry that a token is still good
+    std::int64_t skew = 0;  ///< seconds past its expiry during which a token is still valid
 };
 
 /// Verifies a SAS token against the entity's rules, then the namespace's (docs/protocol.md, "SAS
 /// tokens").
-/// @param entity_rules  empty for an entity that does not exist, so that nobody can tell that from
-/// a refusal.
+/// @param entity_rules  empty for an entity that does not exist, so that this cannot be
+/// distinguished from a refusal.
 [[nodiscard]] Checked<Grant> check_access(const AccessRequest& request,
                                           std::span<const config::AccessRule> entity_rules,
                                           std::span<const config::AccessRule> namespace_rules);

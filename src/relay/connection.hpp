@@ -15,12 +15,12 @@
 
 namespace hpb::relay {
 
-/// One accepted connection up to the point where it is known what it wants: TLS, the request's
-/// head, and the decision between listener, rendezvous, sender, management read and refusal. Lives
+/// One accepted connection until its request is dispatched: TLS, the request's head, and the
+/// decision between listener, rendezvous, sender, management read and refusal. Lives
 /// on one thread.
 class Connection {
 public:
-    /// What the connections of a thread share while they are new.
+    /// State shared by the new connections of a thread.
     struct Handshakes {
         Handshakes(const net::asio::any_io_executor& executor, std::size_t limit)
             : table(limit), turns(executor) {}
@@ -28,8 +28,8 @@ public:
         HandshakeTurns turns;
     };
 
-    /// @param handshakes  of the connection's thread. @param peer  as accept() named it: the
-    /// socket of a peer that has gone does not know any more.
+    /// @param handshakes  of the connection's thread. @param peer  as returned by accept(): the
+    /// socket of a disconnected peer no longer knows it.
     Connection(RelayContext& context, Handshakes& handshakes, net::Stream stream,
                ConnectionTicket ticket, const net::tcp::endpoint& peer);
 
@@ -37,7 +37,7 @@ public:
 
     enum class Kind { websocket, management, http };
 
-    /// The request, taken apart once.
+    /// The parsed request.
     struct Request {
         http::RequestHead head;
         hc::Target target;
@@ -47,17 +47,18 @@ public:
         std::string host;       ///< Host header without port
         std::string tracking_id;
         RequestToken token;
-        std::vector<std::byte> early;  ///< what came behind the head
+        std::vector<std::byte> early;  ///< bytes received after the head
     };
 
-    // For what a request is handed to (SenderRequest).
+    // For the handler that takes over the request (SenderRequest).
     [[nodiscard]] RelayContext& context() { return context_; }
     [[nodiscard]] Request& request() { return request_; }
     [[nodiscard]] net::Stream& stream() { return stream_; }
     [[nodiscard]] ConnectionTicket take_ticket() { return std::move(ticket_); }
-    /// From here on it counts as somebody else's.
+    /// From here on another owner accounts for it.
     void set_ticket(ConnectionTicket ticket) { ticket_ = std::move(ticket); }
-    /// The client: behind a proxy, from the request on, the one that it names (client_address()).
+    /// The client; behind a proxy, once the request has arrived, the address that the proxy gives
+    /// (client_address()).
     [[nodiscard]] const net::tcp::endpoint& peer() const { return peer_; }
     /// net::source_key() of the peer.
     [[nodiscard]] const std::string& source() const { return source_; }
@@ -67,19 +68,19 @@ public:
     /// Checks the request's token for `right`.
     [[nodiscard]] Checked<Grant> check(Right right, const Entity* entity);
 
-    /// Writes a refusal and closes. The log names the peer, what it asked for and why not.
+    /// Writes a refusal and closes. The log names the peer, its request and the reason.
     [[nodiscard]] net::awaitable<void> refuse(Refusal refusal);
 
 private:
     [[nodiscard]] net::awaitable<bool> read_request();
-    /// In place of TLS: whoever sends HTTP here hears what the port speaks.
+    /// Plain HTTP on a TLS port: answers that the port speaks TLS.
     [[nodiscard]] net::awaitable<void> answer_plain_http();
     [[nodiscard]] net::awaitable<Result<void>> secure(HandshakeTable::Entry& entry);
     [[nodiscard]] net::awaitable<bool> read_head();
     void tell_failed_handshake(const Error& error, bool evicted, bool late);
     [[nodiscard]] std::string asked_for() const;
     void take_apart(http::RequestHead head);
-    /// What a proxy was let in with becomes a part of its client's share. False beyond that.
+    /// Moves a proxied connection's ticket to its client's share. False if that is exhausted.
     [[nodiscard]] bool take_client_place();
     [[nodiscard]] net::awaitable<void> route();
     [[nodiscard]] net::awaitable<void> serve_websocket();
@@ -90,7 +91,7 @@ private:
     [[nodiscard]] net::awaitable<void> serve_management();
     [[nodiscard]] net::awaitable<void> serve_http();
 
-    /// As refuse(), after refusal_delay: some listeners try again without any pause.
+    /// As refuse(), after refusal_delay: some listeners retry without a pause.
     [[nodiscard]] net::awaitable<void> refuse_listener(Refusal refusal);
     [[nodiscard]] net::awaitable<void> respond(std::string response);
 

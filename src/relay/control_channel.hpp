@@ -12,11 +12,10 @@
 
 namespace hpb::relay {
 
-/// How a control channel checks the token of a renewal: access.hpp with this listener's
-/// circumstances.
+/// Verifies a renewed token for this listener (access.hpp).
 using TokenCheck = std::function<Checked<Grant>(std::string_view token)>;
 
-/// Where a listener's coming and going is told, and its address.
+/// The log for a listener's connects and disconnects, and its address.
 struct ListenerLog {
     std::shared_ptr<RelayLog> log;
     net::tcp::endpoint peer;
@@ -27,11 +26,11 @@ struct ListenerLog {
 /// replace() and shut_down() may be called from any.
 class ControlChannel : public std::enable_shared_from_this<ControlChannel> {
 public:
-    /// Announcements that wait for a listener to read; beyond that it is passed over.
+    /// Announcements that wait for a listener to read; beyond that it is skipped.
     static constexpr std::size_t kMaxQueuedAnnouncements = 256;
     /// Longest message taken from a listener: more than any client sends here.
     static constexpr std::size_t kMaxMessage = 1024 * 1024;
-    /// For the answer to the Ping of doubt().
+    /// Time limit for the answer to the Ping of doubt().
     static constexpr std::chrono::seconds kDoubtLimit{5};
 
     /// @param instance  the listener's Hpb-Instance, or "" (docs/protocol.md, "The same listener
@@ -45,13 +44,13 @@ public:
 
     /// The listener's sb-hc-id, as affinity headers name it.
     [[nodiscard]] const std::string& id() const { return id_; }
-    /// True if `other` is a newer control channel of the very process that opened this one.
+    /// True if `other` is a newer control channel of the same process.
     [[nodiscard]] bool is_succeeded_by(const ControlChannel& other) const {
         return !instance_.empty() && instance_ == other.instance_;
     }
-    /// True while it has to show that it is alive: see doubt().
+    /// True while it must prove that it is alive: see doubt().
     [[nodiscard]] bool doubted() const { return doubted_; }
-    /// Scheme, host and port with which its rendezvous addresses begin.
+    /// Scheme, host and port at the beginning of its rendezvous addresses.
     [[nodiscard]] const std::string& public_base() const { return public_base_; }
 
     /// Answers the upgrade with `response` and serves the channel until it ends. Registered with
@@ -63,17 +62,17 @@ public:
     [[nodiscard]] net::Stream& stream() { return socket_.stream(); }
 
     /// Sends a control message about `sender`, which is told that the listener is lost if the
-    /// channel has ended or does not take it (kMaxQueuedAnnouncements). If sending fails later, the
-    /// channel ends, and with it what waits for this listener.
+    /// channel has ended or its queue is full (kMaxQueuedAnnouncements). If sending fails later,
+    /// the channel ends, and the senders that wait for this listener are told.
     void announce(std::string message, std::shared_ptr<PendingSender> sender);
 
-    /// Ends the channel because its listener has opened another one: it is asked to close, and cut
-    /// if it does not. What waits for this listener is told.
+    /// Ends the channel because its listener has opened another one: it is asked to close, and
+    /// disconnected if it does not. Senders that wait for this listener are told.
     void replace();
 
-    /// Another listener has come with the same id, so this one may be what a lost connection has
-    /// left behind: it is sent a Ping, and cut if nothing comes back within kDoubtLimit. Meanwhile
-    /// senders are given to others.
+    /// Another listener has registered with the same id, so this one may be left over from a lost
+    /// connection: it is sent a Ping, and disconnected if nothing comes back within kDoubtLimit.
+    /// Meanwhile senders go to others.
     void doubt();
 
     /// Closes the channel with a code and reason of the relay's own.

@@ -13,11 +13,11 @@
 
 namespace hpb::relay {
 
-/// The connections of one thread that have not sent a whole request yet, by source. When there are
-/// too many, the source that has most of them loses its oldest; of several such sources, any. A
-/// flood of half-open handshakes costs the flood, also where an honest one takes a second. Those
-/// that have finished TLS have half of the places to themselves. Behind a proxy each connection is
-/// a source of its own, because there is nothing yet that says whose it is.
+/// The connections of one thread that have not sent a complete request yet, by source. When there
+/// are too many, the source with the most loses its oldest; among several such sources, a random
+/// one. So a flood of incomplete handshakes only hurts itself, even if an honest handshake takes a
+/// second. Half of the places are reserved for those that have finished TLS. Behind a proxy each
+/// connection counts as its own source, because its client is not known yet.
 class HandshakeTable {
 public:
     explicit HandshakeTable(std::size_t limit);
@@ -29,7 +29,7 @@ public:
 
     enum class Peer { client, proxy };
 
-    /// A place in the table, as long as it lives. The stream must not move meanwhile.
+    /// A place in the table, while it lives. The stream must not move meanwhile.
     class Entry {
     public:
         /// @param source  net::source_key() of the peer.
@@ -39,10 +39,10 @@ public:
         Entry(const Entry&) = delete;
         Entry& operator=(const Entry&) = delete;
 
-        /// TLS is done: from here on it is in nobody's way who has not got that far.
+        /// TLS is done: from here on it no longer competes with those that have not finished TLS.
         void on_secured();
         [[nodiscard]] bool evicted() const { return !listed_; }
-        /// Notified when it is evicted, and by whoever else makes its owner wait.
+        /// Notified when it is evicted; may also be notified by others on which its owner waits.
         [[nodiscard]] net::Signal& changed() { return changed_; }
         [[nodiscard]] const std::string& source() const { return source_; }
 
@@ -59,7 +59,7 @@ public:
     };
 
 private:
-    /// Those at one stage, the oldest of each source first.
+    /// The connections in one stage, the oldest of each source first.
     struct Stage {
         std::unordered_map<std::string, std::list<Entry*>> sources;
         std::size_t size = 0;

@@ -9,9 +9,9 @@
 
 namespace hpb::relay {
 
-/// Gives the TLS handshakes of one thread their turns: one at a time, one source after the other,
-/// and with a pause after each that leaves most of the thread's time to what is connected already.
-/// A thousand agents that come back behind one address are in within a second or two.
+/// Schedules the TLS handshakes of one thread: one at a time, one source after the other, with a
+/// pause after each that leaves most of the thread's time to established connections. A thousand
+/// agents that reconnect from one address are done within a second or two.
 class HandshakeTurns {
 public:
     /// The pause after a handshake's step, in multiples of the time it took.
@@ -49,8 +49,8 @@ private:
     void grant_next();
 
     net::asio::steady_timer pause_;
-    bool busy_ = false;  // somebody has a turn, or it is the pause after one
-    Round round_;        // the source whose turn is next first
+    bool busy_ = false;  // a turn is in progress, or the pause after it
+    Round round_;        // begins with the source whose turn is next
     std::unordered_map<std::string, Round::iterator> sources_;
 };
 

@@ -12,16 +12,16 @@
 
 namespace hpb::relay {
 
-/// The listener's rendezvous connection on its way to the sender's thread: upgraded by request, not
-/// answered.
+/// The listener's rendezvous connection while it moves to the sender's thread: its upgrade was
+/// requested and is not answered yet.
 struct RendezvousArrival {
     net::Stream::Detached connection;
     ConnectionTicket ticket;
     http::RequestHead request;
-    std::vector<std::byte> early;  ///< what came behind the request
+    std::vector<std::byte> early;  ///< bytes received after the request
 };
 
-/// The listener said no (docs/protocol.md, "Reject").
+/// The listener rejected the sender (docs/protocol.md, "Reject").
 struct RendezvousRejection {
     unsigned status = 0;
     std::string description;
@@ -51,7 +51,7 @@ public:
         deliver(self, ListenerLost{});
     }
 
-    /// Notified when outcome() changes, and by whoever else makes the sender's wait end.
+    /// Notified when outcome() changes; may also be notified by others that end the sender's wait.
     [[nodiscard]] net::Signal& changed() { return changed_; }
     [[nodiscard]] const Outcome& outcome() const { return outcome_; }
     [[nodiscard]] Outcome take_outcome() { return std::exchange(outcome_, Outcome{}); }

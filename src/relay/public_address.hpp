@@ -9,15 +9,15 @@
 
 namespace hpb::relay {
 
-/// Under which address listeners are told to open rendezvous connections. Thread-safe.
+/// The address at which listeners are told to open rendezvous connections. Thread-safe.
 class PublicAddress {
 public:
-    /// @param tls  whether the relay itself ends TLS. @param options  outlives this.
+    /// @param tls  whether the relay itself terminates TLS. @param options  outlives this.
     PublicAddress(const config::RelayOptions& options, bool tls);
 
     /// `wss://host[:port]` or `ws://…` for the listener that sent `request` from `peer`. Host and
-    /// port are PublicAddress's, or else what the listener called the relay. The scheme is
-    /// PublicAddress's, or else what a trusted proxy says in X-Forwarded-Proto, or else the
+    /// port are PublicAddress's, or else those that the listener used for the relay. The scheme is
+    /// PublicAddress's, or else a trusted proxy's X-Forwarded-Proto, or else the
     /// relay's.
     [[nodiscard]] std::string base(const http::RequestHead& request,
                                    const net::tcp::endpoint& peer) const;

@@ -11,7 +11,7 @@ namespace hpb::relay {
 /// The form in which a refusal's explanation is repeated in the body.
 enum class Body { text, json, xml };
 
-/// What is refused. All of it may be what a client made up, and is made printable.
+/// The request that is refused. All of it is untrusted input, and is made printable.
 struct RefusedRequest {
     std::string_view method;
     std::string_view tracking_id;
@@ -20,7 +20,7 @@ struct RefusedRequest {
 };
 
 /// A whole HTTP response: the reason phrase explains and carries the tracking id, since clients
-/// show it; a Date header lets them find a wrong clock (docs/protocol.md, "Errors").
+/// show it; a Date header lets them detect a wrong clock (docs/protocol.md, "Errors").
 [[nodiscard]] std::string refusal_response(const Refusal& refusal, const RefusedRequest& request,
                                            Body body);
 

@@ -30,13 +30,13 @@ struct Entity {
     std::atomic<bool> http_reported{false};  ///< that a request for HTTP was refused
 };
 
-/// An entity as a request names it, and what of the path goes beyond it.
+/// The entity that a request names, and the rest of its path.
 struct EntityMatch {
     std::shared_ptr<Entity> entity;
     std::string suffix;  ///< without '/' in front
 };
 
-/// A sender's wish about listeners (docs/protocol.md, "Listener affinity"): comma-separated ids.
+/// A sender's choice of listeners (docs/protocol.md, "Listener affinity"): comma-separated ids.
 struct Affinity {
     std::vector<std::string> allowed;  ///< empty: all
     std::vector<std::string> disallowed;
@@ -57,8 +57,8 @@ public:
     [[nodiscard]] std::optional<EntityMatch> find(std::string_view path) const;
 
     /// A listener of the same id and instance (ControlChannel::is_succeeded_by) is replaced:
-    /// removed, ended, and the senders that wait for it are told. Others of that id (without regard
-    /// to case) stay, if they are alive: ControlChannel::doubt().
+    /// removed and ended, and the senders that wait for it are told. Others with this id (ignoring
+    /// case) stay if they are alive: ControlChannel::doubt().
     /// @return false if the entity has max_listeners already.
     [[nodiscard]] bool add_listener(Entity& entity, std::shared_ptr<ControlChannel> listener);
     /// Also tells the senders that wait for this listener.
@@ -68,20 +68,20 @@ public:
     [[nodiscard]] std::vector<std::shared_ptr<ControlChannel>> all_listeners() const;
 
     using Listeners = std::vector<std::shared_ptr<ControlChannel>>;
-    /// A random one of the entity's listeners that the sender accepts; 404 in words if there is
-    /// none.
-    /// @param passed_over  what was tried for this sender; 503 if nothing else is left.
+    /// A random one of the entity's listeners that the sender accepts; a 404 that explains why if
+    /// there is none.
+    /// @param passed_over  those already tried for this sender; 503 if no other is left.
     [[nodiscard]] Checked<std::shared_ptr<ControlChannel>> pick_listener(
         const Entity& entity, const Affinity& affinity, const Listeners& passed_over);
 
-    /// Makes `sender` known under a new one-time key. @param source  of the sender.
+    /// Registers `sender` under a new one-time key. @param source  of the sender.
     /// @return nullopt at max_pending_senders, or beyond the entity's or the source's share of it.
     [[nodiscard]] std::optional<std::string> add_pending(std::shared_ptr<PendingSender> sender,
                                                          const ControlChannel& listener,
                                                          const Entity& entity,
                                                          const std::string& source);
     [[nodiscard]] std::size_t pending_count() const;
-    /// The sender with this key, which is used up by that; nullptr if there is none (any more).
+    /// The sender with this key, which is used up; nullptr if there is none, or no longer.
     [[nodiscard]] std::shared_ptr<PendingSender> take_pending(std::string_view key);
 
 private:

@@ -15,10 +15,10 @@
 
 namespace hpb::relay {
 
-/// Refused listeners that are kept waiting at once; the others are refused without delay.
+/// Limit on concurrently delayed refusals of listeners; others are refused without delay.
 inline constexpr std::size_t kMaxDelayedRefusals = 1000;
 
-/// What all connections of a relay share. Constant, thread-safe (registry) or atomic.
+/// State shared by all connections of a relay. Constant, thread-safe (registry) or atomic.
 struct RelayContext {
     RelayContext(net::ExecutorPool& p, const config::RelayOptions& o,
                  std::optional<net::TlsServerContext> t);

@@ -12,12 +12,13 @@
 
 namespace hpb::relay {
 
-/// What an operator sees of a relay: who came, who was refused and why, who left. Every line can be
-/// provoked by peers, so each kind has its gate; what is held back is in the counters all the same
+/// A relay's log for the operator: who connected, who was refused and why, who left. Peers can
+/// provoke every line, so each kind is rate-limited; the counters include suppressed lines
 /// (docs/configuration.md, "Counters"). Thread-safe.
 class RelayLog {
 public:
-    /// What SIGUSR1 asks for, beside the limits (ops/limits.hpp). All but `rendezvous` only grow.
+    /// Counters logged on SIGUSR1, beside the limits (ops/limits.hpp). All but `rendezvous` only
+    /// grow.
     struct Counters {
         std::atomic<std::uint64_t> accepted{0};           ///< TCP connections
         std::atomic<std::uint64_t> failed_handshakes{0};  ///< TLS or HTTP, also too late
@@ -45,7 +46,7 @@ public:
         Visit(const Visit&) = delete;
         Visit& operator=(const Visit&) = delete;
 
-        /// Told with the end.
+        /// Logged at the end.
         void lost() { lost_ = true; }
 
     private:
@@ -67,8 +68,8 @@ private:
     ops::LineGate senders_go_;
 };
 
-/// `192.0.2.1:50123`, `[2001:db8::1]:50123`; an IPv4-mapped address as the IPv4 address it is.
-/// Without a port (a proxy has named the client), the address alone.
+/// `192.0.2.1:50123`, `[2001:db8::1]:50123`; an IPv4-mapped address as IPv4. Without a port (if a
+/// proxy gave the client), the address alone.
 [[nodiscard]] std::string peer_text(const net::tcp::endpoint& peer);
 
 }  // namespace hpb::relay

@@ -10,24 +10,25 @@
 
 namespace hpb::relay {
 
-/// The self-hosted relay: listens, secures, reads one request per connection and hands it to what
-/// it asks for. Built and stopped on the pool's first thread; connections spread over all of them.
+/// The self-hosted relay: accepts connections, does TLS, reads one request per connection and
+/// dispatches it. Created and stopped on the pool's first thread; connections are spread over all
+/// threads.
 class RelayServer {
 public:
-    /// @param tls  nullopt: plain ws:// and http://, which the operator has asked for by name.
+    /// @param tls  nullopt: plain ws:// and http://, which the operator has explicitly enabled.
     RelayServer(net::ExecutorPool& pool, const config::RelayOptions& options,
                 std::optional<net::TlsServerContext> tls);
     ~RelayServer();
 
-    /// Binds every address of the options. @return what was bound (ports resolved), or an error
-    /// that names the address that could not be.
+    /// Binds every address of the options. @return the bound addresses (ports resolved), or an
+    /// error that names the one that could not be bound.
     [[nodiscard]] Result<std::vector<net::tcp::endpoint>> listen();
 
-    /// Stops accepting and says goodbye to listeners (Close 1011). Data connections end with the
+    /// Stops accepting and closes control channels (Close 1011). Data connections end with the
     /// process.
     void shut_down();
 
-    /// One line with what a relay counts (docs/configuration.md, "Counters").
+    /// One line with the relay's counters (docs/configuration.md, "Counters").
     void log_counters();
 
     /// TCP connections at the moment. Callable from any thread.
@@ -39,7 +40,7 @@ private:
 
     RelayContext context_;
     std::vector<std::unique_ptr<Connection::Handshakes>>
-        handshakes_;  // one a thread, touched by it alone
+        handshakes_;  // one per thread, used by that thread alone
     std::vector<std::shared_ptr<net::tcp::acceptor>> acceptors_;
     std::size_t next_thread_ = 0;
     ops::LineGate full_lines_;

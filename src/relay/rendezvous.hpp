@@ -14,20 +14,21 @@
 
 namespace hpb::relay {
 
-/// Sender and listener joined: both connections on one thread, messages passed on in both
-/// directions (docs/protocol.md, "Data plane"). Memory: one slab per direction, and only while
-/// bytes are in it; a side that does not read stops the other side from being read.
+/// A sender joined to a listener: both connections on one thread, messages forwarded in both
+/// directions (docs/protocol.md, "Data plane"). Memory: one slab per direction, and only while it
+/// contains bytes; if one side does not read, the other is not read either.
 class Rendezvous : public std::enable_shared_from_this<Rendezvous> {
 public:
     struct End {
         net::Stream::Detached connection;
         ConnectionTicket ticket;
-        std::vector<std::byte> early;                      ///< what came behind the upgrade request
+        std::vector<std::byte> early;  ///< bytes received after the upgrade request
         std::unique_ptr<RelayLog::Visit> visit = nullptr;  ///< of the sender
     };
 
-    /// Passes messages on, on `executor`, until both sides have closed or one is lost. Both 101
-    /// answers are out. Callable from any thread. @param options  outlives the executor.
+    /// Forwards messages, on `executor`, until both sides have closed or one is lost. Both 101
+    /// responses must have been sent. Callable from any thread. @param options  outlives the
+    /// executor.
     static void start(const net::asio::any_io_executor& executor, End sender, End listener,
                       const config::RelayOptions& options);
 
@@ -35,7 +36,7 @@ public:
     Rendezvous(const net::asio::any_io_executor& executor, End sender, End listener,
                const config::RelayOptions& options);
 
-    /// Ends it as if the connections were lost. On its thread only.
+    /// Ends it as on an abnormal loss. On its thread only.
     void interrupt();
 
 private:
@@ -51,7 +52,7 @@ private:
         net::FrameWriter writer;
         net::Clock::time_point last_received = net::Clock::now();
         bool waiting_to_read = false;
-        bool closed = false;  // its Close has been passed on
+        bool closed = false;  // its Close has been forwarded
     };
 
     enum class Ended { by_close, by_loss };

@@ -12,7 +12,8 @@
 namespace hpb::relay {
 
 /// A sender's request for a WebSocket (docs/protocol.md, "Rendezvous"): its upgrade is held back
-/// until a listener opens the rendezvous or rejects, the time is up, or the sender goes away.
+/// until a listener opens the rendezvous or rejects it, the time limit is reached, or the sender
+/// disconnects.
 class SenderRequest {
 public:
     explicit SenderRequest(Connection& connection);
@@ -20,8 +21,7 @@ public:
     [[nodiscard]] net::awaitable<void> run();
 
 private:
-    /// A sender that sends before it has its answer is not read any further than one read beyond
-    /// this.
+    /// From a sender that sends before its answer, at most this much and one more read is read.
     static constexpr std::size_t kMaxEarlyBytes = net::Slab::kSize;
 
     /// What watches the sender's connection while it waits; shared with the watching coroutine.
@@ -34,7 +34,7 @@ private:
         bool ended = false;
     };
 
-    /// nullopt: the sender went away; nothing is to be answered.
+    /// nullopt: the sender disconnected; send no answer.
     using Settled = std::optional<Checked<RendezvousArrival>>;
 
     [[nodiscard]] Checked<std::shared_ptr<Entity>> authorize();

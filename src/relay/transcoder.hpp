@@ -4,21 +4,20 @@
 
 namespace hpb::relay {
 
-/// Turns what one end of a rendezvous sent (masked frames) into what the other end gets (unmasked
-/// frames), in place. Every piece that arrives goes on at once as a frame of its own, so the relay
-/// never holds a message, and its control frames find a gap; types and ends of messages stay (RFC
-/// 6455 section 5.4). Sans-IO; one object per direction.
+/// Converts masked frames from one end of a rendezvous into unmasked frames for the other, in
+/// place. Every piece is forwarded at once as a frame of its own, so the relay never buffers a
+/// message, and can insert control frames; message types and boundaries are preserved (RFC 6455
+/// section 5.4). Sans-IO; one object per direction.
 class Transcoder {
 public:
-    /// Bytes before the input that belong to the caller too: room for a header where the input has
-    /// none.
+    /// Writable bytes before the input: room for a header if the input has none.
     static constexpr std::size_t kHeadRoom = websocket::kMaxHeaderSize;
 
     struct Step {
         enum class Kind {
             need_more,  ///< the input is used up
-            output,     ///< `output` is ready to be written; call next() again behind that
-            control,  ///< a Close, Ping or Pong for the relay to act on; valid until the next call
+            output,     ///< `output` is ready to be written; then call next() again
+            control,  ///< a Close, Ping or Pong for the relay to handle; valid until the next call
         };
         Kind kind = Kind::need_more;
         ByteSpan output;
@@ -26,8 +25,8 @@ public:
         ByteSpan payload;  ///< of a control frame
     };
 
-    /// Takes the next step of `in`, which has kHeadRoom writable bytes before it, and moves `in`
-    /// on. Small frames are gathered into one output. An error is final.
+    /// Processes the next step of `in`, which has kHeadRoom writable bytes before it, and advances
+    /// `in`. Small frames are gathered into one output. An error is final.
     [[nodiscard]] Result<Step> next(MutableByteSpan& in);
 
 private:
@@ -35,7 +34,7 @@ private:
     [[nodiscard]] Step take_output();
 
     websocket::Decoder decoder_{websocket::Role::server};
-    bool message_open_ = false;  // a frame of the message under way has gone out
+    bool message_open_ = false;  // a frame of the current message was already sent
     std::byte* begin_ = nullptr;
     std::byte* end_ = nullptr;
     websocket::Decoder::Event held_;  // the frame that did not join what was gathered

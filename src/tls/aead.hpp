@@ -12,15 +12,15 @@ namespace hpb::tls {
 
 inline constexpr std::size_t kTagSize = 16;
 
-/// Authenticated encryption with one key (RFC 5116) of what a TLS 1.3 record holds: content, and
-/// one byte behind it. An object seals or opens, not both. Not thread-safe.
+/// Authenticated encryption with one key (RFC 5116) of the content of a TLS 1.3 record and one byte
+/// after it. An object either seals or opens. Not thread-safe.
 class Aead {
 public:
     using Nonce = std::array<std::byte, kNonceSize>;
     enum class Direction { seal, open };
     enum class Opening {
         done,
-        forged,  ///< the tag is not this text's: nothing of what was written may be used
+        forged,  ///< authentication failed: the output must not be used
         failed,  ///< memory is short
     };
 
@@ -29,15 +29,15 @@ public:
     Aead& operator=(const Aead&) = delete;
     virtual ~Aead() = default;
 
-    /// @param nonce  never the same again with this key.
-    /// @param header  what is authenticated beside the text.
-    /// @param out  gets the ciphertext of `content` and `last`, then the tag: room for
+    /// @param nonce  never reused with this key.
+    /// @param header  additional authenticated data.
+    /// @param out  receives the ciphertext of `content` and `last`, then the tag: room for
     /// content.size() + 1 + kTagSize bytes, which do not overlap `content`.
     /// @return false if memory is short.
     [[nodiscard]] virtual bool seal(const Nonce& nonce, ByteSpan header, ByteSpan content,
                                     std::byte last, std::byte* out) = 0;
     /// @param sealed  ciphertext and tag, 1 + kTagSize bytes at least.
-    /// @param out  gets all but the last byte of the text; does not overlap `sealed`.
+    /// @param out  receives all but the last byte of the text; does not overlap `sealed`.
     [[nodiscard]] virtual Opening open(const Nonce& nonce, ByteSpan header, ByteSpan sealed,
                                        std::byte* out, std::byte& last) = 0;
 };

@@ -23,7 +23,7 @@ private:
     struct Free {
         void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
     };
-    /// Sets the nonce and gives the cipher the header.
+    /// Sets the nonce and the additional data.
     [[nodiscard]] bool begin(const Nonce& nonce, ByteSpan header);
 
     std::unique_ptr<EVP_CIPHER_CTX, Free> context_;

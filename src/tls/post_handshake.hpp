@@ -8,17 +8,17 @@
 namespace hpb::tls {
 
 /// Reads the handshake messages that may come after the handshake (RFC 8446 section 4.6): tickets,
-/// which we do not use, and KeyUpdate. Holds no message, whatever its size.
+/// which we do not use, and KeyUpdate. Never buffers a message, whatever its size.
 class PostHandshake {
 public:
     enum class Found {
         nothing,              ///< the input is used up
-        key_update,           ///< the peer seals with its next key from the next record on
+        key_update,           ///< the peer uses its next key from the next record on
         key_update_requested  ///< ... and wants us to do so too
     };
     /// Takes messages from the front of `in` up to the first that matters; any chunking.
-    /// @return unexpected_record for a message that may not come, or not in the middle of a record:
-    ///         a KeyUpdate has to be the last of its record.
+    /// @return unexpected_record for a message that is not allowed, or not allowed in mid-record: a
+    /// KeyUpdate must be the last message of its record.
     [[nodiscard]] Result<Found> next(ByteSpan& in);
 
 private:
@@ -27,7 +27,7 @@ private:
     std::size_t skip_ = 0;
 };
 
-/// A KeyUpdate that asks for nothing.
+/// A KeyUpdate that does not request one in return.
 inline constexpr std::array<std::byte, 5> kKeyUpdate = {std::byte{24}, std::byte{0}, std::byte{0},
                                                         std::byte{1}, std::byte{0}};
 

@@ -22,13 +22,13 @@ inline constexpr std::size_t kRecordHeaderSize = 5;
 inline constexpr std::size_t kMaxPlaintext = 16384;
 /// What a record adds to its plaintext: header, content type and tag.
 inline constexpr std::size_t kRecordOverhead = kRecordHeaderSize + 1 + kTagSize;
-/// The most that may stand behind a header (RFC 8446 section 5.2).
+/// The largest record body (RFC 8446 section 5.2).
 inline constexpr std::size_t kMaxCiphertext = kMaxPlaintext + 256;
-/// Records under one key: well below what AES-GCM is good for (RFC 8446 section 5.5: 2^24.5).
+/// Records under one key: well below the limit of AES-GCM (RFC 8446 section 5.5: 2^24.5).
 inline constexpr std::uint64_t kMaxRecordsPerKey = std::uint64_t{1} << 23;
 
-/// Records in a row without a byte of content, tickets and KeyUpdates among them: a peer that sends
-/// more wants our time and nothing else.
+/// Limit on records in a row without content, including tickets and KeyUpdates: more would only
+/// waste processor time.
 inline constexpr unsigned kMaxEmptyRecords = 32;
 /// Each of the peer's KeyUpdates has to be earned by so many records, but for the first ones: new
 /// keys cost more than a byte of content behind each.
@@ -36,9 +36,9 @@ inline constexpr std::uint64_t kRecordsPerKeyUpdate = 32;
 inline constexpr std::uint64_t kFreeKeyUpdates = 32;
 
 enum class errc {
-    bad_record = 1,     ///< a header that no peer of ours sends: not TLS 1.3, or too long
-    bad_record_mac,     ///< it was changed on the way, or is out of order
-    unexpected_record,  ///< of a type, or with a message, that may not come here
+    bad_record = 1,     ///< an invalid header: not TLS 1.3, or too long
+    bad_record_mac,     ///< modified in transit, or out of order
+    unexpected_record,  ///< a record type or message that is not allowed here
     flood,              ///< more than kMaxEmptyRecords, or KeyUpdates that were not earned
     cipher_failed,      ///< memory is short
 };
@@ -52,7 +52,7 @@ class RecordCipher {
 public:
     RecordCipher(Aead::Direction direction, const TrafficSecret& secret, CipherBackend backend);
 
-    /// Goes over to the next key (KeyUpdate).
+    /// Switches to the next key (KeyUpdate).
     void update();
     [[nodiscard]] std::uint64_t records() const { return sequence_; }
 
@@ -72,7 +72,7 @@ private:
     std::uint64_t sequence_ = 0;
 };
 
-/// Makes records.
+/// Protects records.
 class Sealer : public RecordCipher {
 public:
     Sealer(const TrafficSecret& secret, CipherBackend backend)
@@ -84,14 +84,14 @@ public:
     [[nodiscard]] std::size_t seal(ContentType type, ByteSpan plaintext, std::byte* out);
 };
 
-/// Takes records apart.
+/// Opens records.
 class Opener : public RecordCipher {
 public:
     Opener(const TrafficSecret& secret, CipherBackend backend)
         : RecordCipher(Aead::Direction::open, secret, backend) {}
 
-    /// @return the size of the record that `in` begins with, header included; nullopt if the header
-    /// is not whole yet.
+    /// @return the size of the record at the beginning of `in`, including its header; nullopt if
+    /// the header is incomplete.
     [[nodiscard]] static Result<std::optional<std::size_t>> record_size(ByteSpan in);
 
     struct Opened {

@@ -1,9 +1,9 @@
 // tls: the record layer of TLS 1.3 (RFC 8446 section 5), for connections whose handshake OpenSSL
-// has made. It exists because a record costs OpenSSL's SSL object two copies, a system call and
+// performed. It exists because a record costs OpenSSL's SSL object two copies, a system call and
 // 34 KiB of buffers (docs/performance.md): here records go from the caller's buffer to the wire's
-// and back in one pass, as with the kernel's TLS. The hashes are OpenSSL's, and the ciphers but for
-// AES-GCM where the processor does it faster (docs/adr/0002-aes-gcm.md); the handshake,
-// certificates and everything else too. Sans-IO; one object per direction.
+// and back in one pass, as with kernel TLS. The hashes are OpenSSL's, and so are the ciphers,
+// except AES-GCM on processors where ours is faster (docs/adr/0002-aes-gcm.md), the handshake,
+// certificates and everything else. Sans-IO; one object per direction.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace hpb::tls {
 
-/// RFC 8446 appendix B.4: those that we take over.
+/// RFC 8446 appendix B.4: those that we support.
 enum class CipherSuite : std::uint16_t {
     aes_128_gcm_sha256 = 0x1301,
     aes_256_gcm_sha384 = 0x1302,
@@ -25,7 +25,7 @@ enum class CipherSuite : std::uint16_t {
 
 inline constexpr std::size_t kNonceSize = 12;
 
-/// An application traffic secret of one direction (RFC 8446 section 7.1). Wiped when it goes.
+/// An application traffic secret of one direction (RFC 8446 section 7.1). Wiped on destruction.
 class TrafficSecret {
 public:
     TrafficSecret() = default;

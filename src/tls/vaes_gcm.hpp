@@ -5,15 +5,15 @@
 namespace hpb::tls {
 
 /// AES-GCM (NIST SP 800-38D) with the 256-bit AES and carry-less multiplication instructions of
-/// x86-64 (VAES, VPCLMULQDQ), two blocks an instruction; OpenSSL 3.0 does one. Takes the same time
-/// for all texts and keys of a size: no table is looked up, no branch depends on them. Wiped when
-/// it goes.
+/// x86-64 (VAES, VPCLMULQDQ), two blocks per instruction; OpenSSL 3.0 processes one. Constant time
+/// for all texts and keys of a size: no table look-up and no branch depends on them. Wiped on
+/// destruction.
 class VaesGcm final : public Aead {
 public:
-    /// Whether this processor, and its operating system, have the instructions.
+    /// Whether this processor and its operating system support the instructions.
     [[nodiscard]] static bool available();
 
-    /// @param key  16 or 32 bytes. May be called where available() only.
+    /// @param key  16 or 32 bytes. Call only if available().
     explicit VaesGcm(ByteSpan key);
     ~VaesGcm() override;
 
@@ -23,10 +23,10 @@ public:
                                std::byte& last) override;
 
     static constexpr std::size_t kBlock = 16;
-    /// Blocks whose products are summed up before they are reduced.
+    /// Blocks whose products are summed before they are reduced.
     static constexpr std::size_t kStride = 16;
 
-    /// What is made of the key once.
+    /// Values derived once from the key.
     struct alignas(32) Schedule {
         std::array<std::byte, 15 * kBlock> round_keys;
         /// H^16 to H, of the hash's key H, times x (see vaes_gcm.cpp).
