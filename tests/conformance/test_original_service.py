@@ -6,6 +6,7 @@ import asyncio
 import pytest
 import v1_peer
 from hpbtest import apps, relayclient
+from hpbtest.bridge import limits
 from hpbtest.original import ServiceAgent
 from hpbtest.waiting import asynctest, deadline, sized, stays, until
 
@@ -127,7 +128,7 @@ async def test_a_burst_of_channels_is_dialled_sixteen_at_once(bench, relay):
     """D17: an original service agent takes each on a thread of its pool, which grows slowly."""
     with apps.echo_target() as target:
         listener = await relayclient.Listener.open(relay)
-        _, (address,) = bench.client_with(relay, [{"RelayConnectionTtlSeconds": 0}])
+        client, (address,) = bench.client_with(relay, [{"RelayConnectionTtlSeconds": 0}])
         streams = [await opened(address, b"first")]
         service = v1_peer.Service(listener, {5011: target.address})
         assert await asyncio.wait_for(streams[0][0].readexactly(5), deadline(10)) == b"first"
@@ -138,6 +139,7 @@ async def test_a_burst_of_channels_is_dialled_sixteen_at_once(bench, relay):
         streams += [await opened(address, b"ping") for _ in range(count)]
         await until(lambda: listener._accepts.qsize() >= 8, 10, "channels are asked for")
         await stays(lambda: listener._accepts.qsize() <= 16, 1, "sixteen wait at most")
+        assert limits(client)["delayed_channels"] > 0
         service._spawn(service._run())
         for reader, _ in streams[1:]:
             assert await asyncio.wait_for(reader.readexactly(4), deadline(20)) == b"ping"

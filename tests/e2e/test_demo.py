@@ -9,6 +9,7 @@ import time
 import urllib.request
 
 from hpbtest import apps
+from hpbtest.bridge import limits
 from hpbtest.waiting import SLOW, wait_until
 
 FIGURE = r"\d+(\.\d+)?\s*[MG]i?B(/s| ?per second)"
@@ -56,7 +57,7 @@ def processor_seconds(process):
 
 def test_the_bundled_page_outlives_a_shortage_of_descriptors(bench):
     """F3's sibling: its accept loop waits for descriptors, and does not spin."""
-    process = bench.start("demo", "demo", "--port", "0", prefix=["prlimit", "--nofile=150:150"])
+    process = bench.start("demo", "demo", "--port", "0", "--log-level", "info", prefix=["prlimit", "--nofile=150:150"])
     ((_, outer),) = process.wait_ready(120)
     (inner,) = [port for port in listening_ports(process) if port != outer and b"<html" in page_of(port).lower()]
     crowd = [socket.create_connection(("127.0.0.1", inner)) for _ in range(200)]
@@ -64,6 +65,7 @@ def test_the_bundled_page_outlives_a_shortage_of_descriptors(bench):
     before = processor_seconds(process)
     time.sleep(1)  # a time to measure
     assert processor_seconds(process) - before < 0.5
+    assert limits(process)["failed_accepts"] > 0
     for sock in crowd:
         sock.close()
     assert wait_until(lambda: b"<html" in page_of(outer).lower(), 10, "the page is served again")

@@ -111,6 +111,7 @@ async def test_a_relay_has_a_bounded_number_of_rendezvous_dialled(bench, sources
             await loop.run_in_executor(None, traffic.stop)
             assert traffic.failure is None and traffic.rounds > 0, traffic.failure
             service.wait_error(rf"simple: the relay asks for more than {rate} rendezvous a second", 5)
+            assert limits(service)["ignored_rendezvous"] > 0
             await until(lambda: service.descriptors() <= descriptors + 8, 10, "descriptors are back")
             assert len(service.errors.splitlines()) < 200
             await loop.run_in_executor(None, bench.end)

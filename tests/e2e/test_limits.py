@@ -70,6 +70,23 @@ def test_the_head_of_a_request(bench):
     assert limits(relay.process)["large_heads"] == 1
 
 
+def test_what_a_sender_passes_on(bench):
+    """More headers than an announcement may have, and more ids than an affinity header may name."""
+    relay = relay_with(bench, MaxHeadBytes=100_000)
+
+    async def run():
+        listener = await relayclient.Listener.open(relay)
+        await relayclient.refused(relayclient.send(relay, headers=[("X-Much", "x" * 40_000)]), 431)
+        ids = ",".join(map(str, range(65)))
+        await relayclient.refused(
+            relayclient.send(relay, headers=[("Microsoft-Relay-AllowedListeners", ids)]), 404, "criteria")
+        await listener.close()
+
+    asyncio.run(run())
+    now = limits(relay.process)
+    assert (now["large_announcements"], now["cut_affinity_lists"]) == (1, 1), now
+
+
 def test_listeners_and_senders_of_a_relay(bench):
     """One listener more than there may be; one sender more than may wait, and one that waits in vain."""
     relay = relay_with(bench, MaxListeners=1, MaxPendingSenders=1, RendezvousTimeoutSeconds=2)

@@ -199,7 +199,9 @@ awaitable<void> ListenerTest::notices_silence() {
 
 TEST_F(ListenerTest, TakesASilentRelayForLostIfAKeepAliveWasAgreedOn) {
     options.session.keep_alive = 1s;
+    const Reached silent(ops::Limit::silent_relays);
     run(notices_silence());
+    EXPECT_EQ(silent.times(), 1u);
 }
 
 awaitable<void> ListenerTest::stays_while_pings_come() {

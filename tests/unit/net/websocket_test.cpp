@@ -32,6 +32,7 @@ protected:
     awaitable<void> concurrent_senders();
     awaitable<void> control_while_blocked();
     awaitable<void> closes();
+    awaitable<void> unanswered_close();
     awaitable<void> too_large();
     awaitable<void> protocol_error();
     awaitable<void> buffered();
@@ -237,6 +238,18 @@ awaitable<void> WebSocketTest::closes() {
 
 TEST_F(WebSocketTest, CloseIsAnsweredAtOnceAndEndsSending) {
     run(closes());
+}
+
+awaitable<void> WebSocketTest::unanswered_close() {
+    auto [ours, theirs] = connected_pair();
+    net::WebSocket client(std::move(ours), websocket::Role::client, {});
+    const Reached unanswered(ops::Limit::unanswered_closes);
+    co_await client.close(1000, "", 50ms);
+    EXPECT_EQ(unanswered.times(), 1u);
+}
+
+TEST_F(WebSocketTest, ACloseWaitsForItsAnswerUpToItsLimit) {
+    run(unanswered_close());
 }
 
 awaitable<void> WebSocketTest::too_large() {
