@@ -256,8 +256,11 @@ awaitable<std::optional<Error>> Dialling::greet(Stream& stream) {
     through_proxy_ = true;
     PendingTls tls = options_.tls->make(host_);
     const auto secured = co_await net::secure(stream, tls);
-    if (!secured) co_return explain_handshake_failure(tls.ssl.get(), where_, secured.error());
-    co_return std::nullopt;
+    if (secured) co_return std::nullopt;
+    std::string whose = where_;
+    if (options_.proxy != nullptr)
+        whose += " (through the proxy " + host_port(first_host_, first_port_) + ")";
+    co_return explain_handshake_failure(tls.ssl.get(), whose, secured.error());
 }
 
 awaitable<std::optional<Error>> Dialling::secure(Stream& stream, Clock::time_point until) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <string_view>
+#include <utility>
 
 #include "base/text.hpp"
 #include "crypto/crypto.hpp"
@@ -132,16 +134,45 @@ struct Answer {
     std::string behind;  ///< what came in one piece with it
 };
 
+bool begins_like_http(ByteSpan answer) {
+    constexpr std::string_view kStart = "HTTP/";
+    return kStart.starts_with(as_text(answer).substr(0, kStart.size()));
+}
+
+/// What answers in place of an HTTP proxy.
+Error no_http(ByteSpan answer) {
+    constexpr std::size_t shown = 40;
+    const auto code = make_error_code(http::errc::malformed);
+    constexpr std::byte kSocks5{5};
+    constexpr std::byte kTlsAlert{21};
+    constexpr std::byte kTlsHandshake{22};
+    const std::byte first = answer.front();
+    const auto line = as_text(answer).substr(0, as_text(answer).find_first_of("\r\n"));
+    if (first == kTlsAlert || first == kTlsHandshake)
+        return {code,
+                "speaks TLS on this port, and hpb speaks to proxies without; use the "
+                "port on which it takes plain HTTP"};
+    if (first == kSocks5 || first == std::byte{0})
+        return {code, "is a SOCKS proxy, and hpb uses HTTP proxies (CONNECT)"};
+    return {code, "does not answer as an HTTP proxy ('" + printable(line, shown) + "')"};
+}
+
 awaitable<Result<Answer>> read_answer(Stream& stream) {
     http::ResponseParser parser(http::ResponseParser::Body::none, kMaxProxyHead, 0);
     // Byte by byte is not needed: nothing may follow a granting head before we speak.
     const Slab slab = Slab::take();
+    bool at_the_start = true;
     for (;;) {
         const auto read = co_await stream.read_some(slab.span());
         if (!read) co_return read.error();
         if (*read == 0)
-            co_return Error(asio::error::eof, "closed the connection without an answer");
+            co_return Error(asio::error::eof,
+                            "closed the connection without an answer; check that it is an HTTP "
+                            "proxy, and lets CONNECT through to that port");
         const ByteSpan bytes = slab.span().first(*read);
+        // A server that speaks another protocol may wait for more before it hangs up.
+        if (std::exchange(at_the_start, false) && !begins_like_http(bytes))
+            co_return no_http(bytes);
         const auto taken = parser.put(bytes);
         if (!taken) co_return taken.error();
         if (!parser.done()) continue;

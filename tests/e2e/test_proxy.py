@@ -131,3 +131,38 @@ def test_a_proxy_that_wants_a_password_is_told_clearly(proxies, bench):
     with apps.echo_target() as target:
         for process in agents(bench, Named(bench.relay()), target, env):
             process.wait_error(r"(?i)proxy.*407|407.*proxy|proxy.*(password|authenti)", 15)
+
+
+def answers(data, *more):
+    """A peer that answers each request with the next of these, and hangs up."""
+    def serve(sock):
+        for piece in (data, *more):
+            sock.recv(4096)
+            sock.sendall(piece)
+    return serve
+
+
+GRANTED = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+@pytest.mark.parametrize("role", ["service", "client"])
+@pytest.mark.parametrize("serve, pattern", [
+    (answers(b"\x15\x03\x03\0\x02\x02\x46"), r"proxy {proxy}: speaks TLS on this port, .*; use the port on which it takes plain HTTP"),
+    (answers(b"\x05\xff"), r"proxy {proxy}: is a SOCKS proxy, and hpb uses HTTP proxies \(CONNECT\)"),
+    (answers(b"220 mail.test ESMTP\r\n"), r"proxy {proxy}: does not answer as an HTTP proxy \('220 mail"),
+    (answers(b""), r"proxy {proxy}: closed the connection without an answer; check that it is an HTTP proxy"),
+    (answers(GRANTED, b""), r"relay\.test:443 \(through the proxy {proxy}\) ended the connection during the TLS handshake; check"),
+    (answers(GRANTED, b"HTTP/1.1 502 Bad Gateway\r\n\r\n"),
+     r"relay\.test:443 \(through the proxy {proxy}\) does not speak TLS on this port; check"),
+    (answers(GRANTED, b"\x15\x03\x03\0\x02\x02\x50"),
+     r"relay\.test:443 \(through the proxy {proxy}\) ended the TLS handshake with the alert 'internal error'")],
+    ids=["TLS", "SOCKS", "SMTP", "end", "end behind it", "HTTP behind it", "alert behind it"])
+def test_the_hop_that_fails_is_named_in_one_line(bench, role, serve, pattern):
+    """N7: the proxy, or what is behind it, and what to do."""
+    with apps.TcpTarget(serve) as peer:
+        proxy = f"127.0.0.1:{peer.address[1]}"
+        what = ["-T", "simple:1/127.0.0.1:9"] if role == "service" else ["-L", "127.0.0.1:0/1:simple"]
+        agent = bench.start(role, role, "--relay", "sb://relay.test/", "--proxy", f"http://{proxy}", "--rule", "root",
+                            "--rule-key-file", bench.key_file, *what)
+        agent.wait_error("WARN .*" + pattern.replace("{proxy}", proxy.replace(".", r"\.")), 15)
+        assert agent.errors.count("WARN") == 1, agent.errors
