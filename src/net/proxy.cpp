@@ -141,7 +141,6 @@ bool begins_like_http(ByteSpan answer) {
 
 /// What answers in place of an HTTP proxy.
 Error no_http(ByteSpan answer) {
-    constexpr std::size_t shown = 40;
     const auto code = make_error_code(http::errc::malformed);
     constexpr std::byte kSocks5{5};
     constexpr std::byte kTlsAlert{21};
@@ -154,7 +153,7 @@ Error no_http(ByteSpan answer) {
                 "port on which it takes plain HTTP"};
     if (first == kSocks5 || first == std::byte{0})
         return {code, "is a SOCKS proxy, and hpb uses HTTP proxies (CONNECT)"};
-    return {code, "does not answer as an HTTP proxy ('" + printable(line, shown) + "')"};
+    return {code, "does not answer as an HTTP proxy ('" + printable(line, 40) + "')"};
 }
 
 awaitable<Result<Answer>> read_answer(Stream& stream) {
