@@ -280,20 +280,25 @@ net::awaitable<Result<net::WebSocket>> RelayDialer::open_rendezvous(std::string 
                                                                     std::string subprotocol) const {
     const auto parsed = parse_rendezvous(url, access_);
     if (!parsed) co_return parsed.error();
-    net::Attempts attempts;
-    auto stream = co_await dial_rendezvous(parsed->relay, {&attempts, subprotocol == kProtocolV2});
-    if (!stream) co_return stream.error();
     net::UpgradeRequest request = rendezvous_request(*parsed);
     if (!subprotocol.empty()) request.subprotocols.push_back(subprotocol);
-    const std::string host = request.host;
-    auto outcome = co_await net::upgrade(std::move(*stream), std::move(request), kRendezvousLimit);
-    if (!outcome) {
+    net::Attempts attempts;
+    std::optional<Error> silence;  // of the address before
+    for (;;) {
+        auto stream =
+            co_await dial_rendezvous(parsed->relay, {&attempts, subprotocol == kProtocolV2});
+        if (!stream) co_return silence ? *silence : stream.error();
+        auto outcome = co_await net::upgrade(
+            std::move(*stream), request, attempts.others ? kAnswerBeforeNext : kRendezvousLimit);
+        if (outcome) {
+            net::forget_bad_address(attempts.current);
+            if (outcome->websocket) co_return std::move(*outcome->websocket);
+            co_return explain_refusal(outcome->response, request.host, "a rendezvous", unix_now());
+        }
         attempts.fail_current();
-        co_return Error(relay_errc::unreachable, outcome.error().message());
+        silence = Error(relay_errc::unreachable, outcome.error().message());
+        if (!attempts.others) co_return *silence;
     }
-    if (!outcome->websocket)
-        co_return explain_refusal(outcome->response, host, "a rendezvous", unix_now());
-    co_return std::move(*outcome->websocket);
 }
 
 net::awaitable<Result<void>> RelayDialer::reject(std::string url, int status,

@@ -138,6 +138,31 @@ def test_an_address_that_does_not_do_its_part_gives_way_to_the_next(names, bench
     unfit.close()
 
 
+@pytest.mark.parametrize("how", ["silent", "hangs up", "silent after TLS"])
+def test_a_rendezvous_gives_such_an_address_up_for_the_next(names, bench, how):
+    """F5: the service agent has its control channel when the relay's name gets another address, which is unfit."""
+    prefix = dns.private_names(bench.directory)
+    names.names["relay.test"] = ["127.0.0.2"]
+    relay = bench.relay(options=bench.relay_options(Listen=["127.0.0.2:0"]))
+    relay.host = "relay.test"
+    with apps.echo_target() as target:
+        service = bench.start("service", "service", *bench.endpoint_options(relay), "-T",
+                              f"simple:1/127.0.0.1:{target.address[1]}", prefix=prefix)
+        client = bench.start("client", "client", *bench.endpoint_options(relay), "-L", "127.0.0.1:0/1:simple",
+                             "--ttl", "0", "--PortBridge:Protocol=v1", prefix=prefix)
+        service.wait_ready(20)
+        (address,) = client.wait_ready(20)
+        unfit = Unfit(("127.0.0.1", relay.port), how, bench.certificates.server)
+        names.names["relay.test"] = ["127.0.0.1", "127.0.0.2"]
+
+        def met():
+            assert apps.exchange(address, b"x", 20) == b"x"  # a rendezvous for each
+            return limits(service)["bad_addresses"] > 0
+
+        wait_until(met, 30, "the service agent has met that address")
+    unfit.close()
+
+
 def fill(address, most):
     """Connections that answer, until one does not. @return them, and that one."""
     held = []
