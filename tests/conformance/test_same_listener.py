@@ -7,7 +7,7 @@ import pytest
 from hpbtest import product, relayclient, ws
 from hpbtest.bridge import limits
 from hpbtest.relayclient import refused, within
-from hpbtest.waiting import asynctest, stays, until
+from hpbtest.waiting import asynctest, stays, until, until_it_does
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -95,10 +95,7 @@ async def test_two_listeners_with_one_id_both_stay_and_get_work(relay, instances
         (await within(relayclient.send(relay, headers=affinity))).abort()
         return all(counts)
 
-    for _ in range(200):
-        if await both():
-            break
-    assert all(counts), f"the work is shared: {counts}"
+    await until_it_does(both, 20, "the work is shared")
     assert [listener.closed for listener in listeners] == [None, None]
     for task in serving:
         task.cancel()
@@ -145,18 +142,12 @@ async def test_who_is_refused_for_want_of_room_gets_it_when_its_ghost_is_found_d
     identity = str(uuid.uuid4())
     ghost = await within(opened(relay, identity))
     ghost._reader.cancel()
-    came = []
 
     async def again():
         try:
-            came.append(await opened(relay, identity))
+            return await within(opened(relay, identity))
         except ws.HandshakeError as error:
             assert error.status == 403
-        return bool(came)
 
-    for _ in range(200):
-        if await within(again()):
-            break
-        await asyncio.sleep(0.1)
-    assert came
-    await came[0].close()
+    listener = await until_it_does(again, 20, "the ghost's place")
+    await listener.close()

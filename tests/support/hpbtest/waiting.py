@@ -43,6 +43,18 @@ async def until(condition, seconds, what):
         await asyncio.sleep(_POLL_SECONDS)
 
 
+async def until_it_does(attempt, seconds, what):
+    """until() for an attempt that has to be awaited. @return its first true result."""
+    end = time.monotonic() + deadline(seconds)
+    while True:
+        value = await attempt()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline(seconds)} s: {what}")
+        await asyncio.sleep(_POLL_SECONDS)
+
+
 async def until_steady(value, quiet_seconds, seconds, what):
     """Returns value() once it has not changed for `quiet_seconds`."""
     seen, since = value(), time.monotonic()
