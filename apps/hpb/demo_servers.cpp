@@ -5,23 +5,19 @@
 
 #include "hpb/demo_page.hpp"
 #include "http/message.hpp"
+#include "net/acceptor.hpp"
 #include "net/slab.hpp"
 #include "net/socket_options.hpp"
 #include "net/stream.hpp"
-#include "ops/limits.hpp"
 
 namespace hpb::app {
 namespace {
 
-using net::tcp;
-using Session = net::awaitable<void> (*)(tcp::socket);
+using Session = net::awaitable<void> (*)(net::Stream);
 
 constexpr std::size_t kMaxHead = 16 * 1024;
-/// After accept() has failed for want of descriptors.
-constexpr std::chrono::milliseconds kAcceptPause{100};
 
-net::awaitable<void> echo(tcp::socket socket) {
-    net::Stream stream(std::move(socket));
+net::awaitable<void> echo(net::Stream stream) {
     net::set_connection_options(stream.descriptor());
     const net::Slab slab = net::Slab::take();
     for (;;) {
@@ -40,8 +36,7 @@ std::string page_response() {
 }
 
 // One request at a time; a GET has no body to skip.
-net::awaitable<void> serve_page(tcp::socket socket) {
-    net::Stream stream(std::move(socket));
+net::awaitable<void> serve_page(net::Stream stream) {
     net::set_connection_options(stream.descriptor());
     const net::Slab slab = net::Slab::take();
     http::RequestParser parser(kMaxHead);
@@ -62,33 +57,26 @@ net::awaitable<void> serve_page(tcp::socket socket) {
     }
 }
 
-net::awaitable<void> accept_loop(std::shared_ptr<tcp::acceptor> acceptor, Session session) {
-    for (;;) {
-        auto [error, socket] = co_await acceptor->async_accept(net::kAsTuple);
-        if (error == net::asio::error::operation_aborted) co_return;
-        if (!error) {
-            net::spawn(acceptor->get_executor(), session(std::move(socket)));
-        } else if (error != net::asio::error::connection_aborted) {
-            ops::reached(ops::Limit::failed_accepts);
-            co_await net::sleep_for(kAcceptPause);
-        }
-    }
-}
-
-std::uint16_t start(net::asio::io_context& context, Session session) {
-    const tcp::endpoint any_port(net::asio::ip::address_v4::loopback(), 0);
-    auto acceptor = std::make_shared<tcp::acceptor>(context, any_port);
-    const auto port = acceptor->local_endpoint().port();
-    net::spawn(context, accept_loop(std::move(acceptor), session));
-    return port;
+/// @return the port; an error if this machine has none left.
+Result<std::uint16_t> start(net::asio::io_context& context, Session session) {
+    const net::tcp::endpoint any_port(net::asio::ip::address_v4::loopback(), 0);
+    net::Acceptor::Options options;
+    options.component = "demo";
+    auto acceptor =
+        net::Acceptor::listen(context.get_executor(), net::Endpoint(any_port), std::move(options));
+    if (!acceptor) return acceptor.error();
+    (*acceptor)->start([&context, session](net::Stream stream, const net::tcp::endpoint&) {
+        net::spawn(context, session(std::move(stream)));
+    });
+    return (*acceptor)->local_endpoint().port();
 }
 
 }  // namespace
 
-std::uint16_t start_page_server(net::asio::io_context& context) {
+Result<std::uint16_t> start_page_server(net::asio::io_context& context) {
     return start(context, serve_page);
 }
-std::uint16_t start_echo_server(net::asio::io_context& context) {
+Result<std::uint16_t> start_echo_server(net::asio::io_context& context) {
     return start(context, echo);
 }
 

@@ -89,14 +89,20 @@ config::RelayAccess Demo::relay_access() const {
 void Demo::start_service() {
     auto& context = process_.pool().first();
     target_ = options_.target.value_or(hc::TargetAddress{"127.0.0.1", 0});
-    if (!options_.target) target_.port = start_page_server(context);
+    if (!options_.target) {
+        const auto page = start_page_server(context);
+        if (!page) return fail(page.error());
+        target_.port = *page;
+    }
+    const auto echo = start_echo_server(context);
+    if (!echo) return fail(echo.error());
     config::ServiceOptions service;
     service.relay = relay_access();
     service.entities.emplace_back();
     auto& entity = service.entities.back();
     entity.path = kEntity;
     entity.use_user_metadata = false;
-    entity.targets = {{kTargetKey, target_}, {kEchoKey, {"127.0.0.1", start_echo_server(context)}}};
+    entity.targets = {{kTargetKey, target_}, {kEchoKey, {"127.0.0.1", *echo}}};
     agent::ServiceAgent::Events events;
     events.on_ready = [this](const auto&) {
         fmt::print("service agent  registered with the relay; target {}\n",

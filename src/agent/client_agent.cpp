@@ -75,7 +75,7 @@ net::awaitable<void> ClientAgent::State::start(std::shared_ptr<State> self) {
     std::vector<net::tcp::endpoint> endpoints;
     for (const auto& listener : self->listeners) {
         endpoints.push_back(listener->endpoint());
-        net::spawn(listener->executor(), PortListener::run(listener));
+        listener->start();
     }
     if (self->listeners.empty())
         ops::log_warn(kComponent, "no PortMappings are configured: there is nothing to do");

@@ -151,7 +151,7 @@ void ClientChannel::on_no_bridge(const std::string& why) {
     if (notes_->admit_line(suppressed)) {
         ops::log_warn(kComponent,
                       "{}: the listener is not a service agent: {}; its connections are reset{}",
-                      name(), why, suppressed_text(suppressed));
+                      name(), why, ops::more_since(suppressed));
     }
     end_connections(ChannelEnd::lost);
     close_here(kProtocolError, "this is not v1");
@@ -195,10 +195,10 @@ void ClientChannel::on_over(ChannelEnd how, const std::string& why) {
     }
     if (how == ChannelEnd::lost && notes_->admit_line(suppressed)) {
         ops::log_warn(kComponent, "{}: channel lost ({}); its connections are reset{}", name(), why,
-                      suppressed_text(suppressed));
+                      ops::more_since(suppressed));
     } else if (how == ChannelEnd::clean && why == kAgentStops && notes_->admit_line(suppressed)) {
         ops::log_info(kComponent, "{}: channel closed: the service agent stops{}", name(),
-                      suppressed_text(suppressed));
+                      ops::more_since(suppressed));
     } else {
         ops::log_debug(kComponent, "{}: channel closed{}{}", name(), why.empty() ? "" : ": ", why);
     }

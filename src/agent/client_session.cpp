@@ -334,7 +334,7 @@ void ClientSession::on_stream_refused(StreamId stream, session::OpenRefusal code
     std::uint64_t suppressed = 0;
     if (!notes->admit_line(suppressed)) return;
     ops::log_warn(kComponent, "{}: connection {} reset: {}{}", notes->name(), label(stream),
-                  why.empty() ? session::describe(code) : why, suppressed_text(suppressed));
+                  why.empty() ? session::describe(code) : why, ops::more_since(suppressed));
 }
 
 void ClientSession::on_stream_gone(StreamId stream) {

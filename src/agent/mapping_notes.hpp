@@ -11,11 +11,6 @@
 
 namespace hpb::agent {
 
-/// The end of a line that stands for others too: "" or " (and 7 more since the last such line)".
-[[nodiscard]] inline std::string suppressed_text(std::uint64_t suppressed) {
-    return ops::more_since(suppressed);
-}
-
 /// What was logged about one mapping, so that each line appears once, or at a limited rate. Shared
 /// by the
 /// channels of a mapping, which live on several threads.

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "agent/bridge.hpp"
-#include "net/executor_pool.hpp"
+#include "net/acceptor.hpp"
 
 namespace hpb::agent {
 
@@ -19,30 +19,28 @@ public:
         std::shared_ptr<Bridge> bridge, std::shared_ptr<const ClientContext> context,
         config::ClientMapping mapping);
 
-    PortListener(net::tcp::acceptor acceptor, std::shared_ptr<Bridge> bridge,
+    PortListener(std::shared_ptr<net::Acceptor> acceptor, std::shared_ptr<Bridge> bridge,
                  std::shared_ptr<const ClientContext> context, config::ClientMapping mapping);
 
     /// Accepts until stop().
-    static net::awaitable<void> run(std::shared_ptr<PortListener> self);
+    void start();
     /// On the listener's thread.
     void stop();
 
     /// What was bound: a port of 0 is resolved.
-    [[nodiscard]] const net::tcp::endpoint& endpoint() const { return endpoint_; }
-    [[nodiscard]] net::asio::any_io_executor executor() { return acceptor_.get_executor(); }
+    [[nodiscard]] const net::tcp::endpoint& endpoint() const { return acceptor_->local_endpoint(); }
+    [[nodiscard]] net::asio::any_io_executor executor() { return acceptor_->executor(); }
 
 private:
-    void on_accepted(net::tcp::socket socket, const net::tcp::endpoint& peer);
+    void on_accepted(net::Stream application, const net::tcp::endpoint& peer);
 
-    net::tcp::acceptor acceptor_;
-    net::tcp::endpoint endpoint_;
+    std::shared_ptr<net::Acceptor> acceptor_;
     std::shared_ptr<const ClientContext> context_;
     config::ClientMapping mapping_;
     std::shared_ptr<MappingNotes> notes_;
     std::shared_ptr<Bridge> bridge_;
     std::size_t number_ = 0;  // of the mapping, in the bridge
     ops::LogLimiter rejections_{std::chrono::seconds(1)};
-    ops::LogLimiter failures_{std::chrono::seconds(10)};
 };
 
 /// An address as allow-lists compare it: IPv4 as ::ffff:a.b.c.d.

@@ -55,7 +55,7 @@ net::awaitable<void> on_rendezvous_failed(std::shared_ptr<const ServiceContext> 
     std::uint64_t suppressed = 0;
     if (entity->notes->admit_line(suppressed)) {
         ops::log_warn(kComponent, "{}: a rendezvous failed: {}{}", entity->path, text,
-                      suppressed_text(suppressed));
+                      ops::more_since(suppressed));
     }
     const auto ticket = Quota::try_take(context->rejections);
     if (!ticket) ops::reached(ops::Limit::unanswered_refusals);
@@ -72,7 +72,7 @@ net::awaitable<void> reject_rendezvous(std::shared_ptr<const ServiceContext> con
     std::uint64_t suppressed = 0;
     if (entity->notes->admit_line(suppressed)) {
         ops::log_warn(kComponent, "{}: a channel was rejected: {}{}", entity->path, why,
-                      suppressed_text(suppressed));
+                      ops::more_since(suppressed));
     }
     const auto rejected = co_await context->dialer->reject(accept.address, status, why);
     if (!rejected) ops::log_debug(kComponent, "{}: {}", entity->path, rejected.error().message());

@@ -108,7 +108,7 @@ void ServiceChannel::turn_away(const std::string& what, const std::string& reaso
     std::uint64_t suppressed = 0;
     if (entity_->notes->admit_line(suppressed)) {
         ops::log_warn(kComponent, "{}: {}; channel closed{}", entity_->path, what,
-                      suppressed_text(suppressed));
+                      ops::more_since(suppressed));
     }
     begin_close(kPolicyViolation, reason);
 }
@@ -282,7 +282,7 @@ void ServiceChannel::give_up_longest_idle() {
                       "not tell when an application has gone{}",
                       mapping_name_, connection->short_id(),
                       static_cast<double>(idle.count()) / 1000.0, share_->limit(),
-                      suppressed_text(suppressed));
+                      ops::more_since(suppressed));
     }
     connection->abort();
     retire_id(connection->id(), {.idle = false, .at = now});

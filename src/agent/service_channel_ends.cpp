@@ -24,7 +24,7 @@ void ServiceChannel::on_refused(const std::shared_ptr<Connection>& connection, c
     (void)mapping_->notes->set_failing(true);
     if (mapping_->notes->admit_line(suppressed)) {
         ops::log_warn(kComponent, "{}: connection {}: {}{}", mapping_name_, connection->short_id(),
-                      text, suppressed_text(suppressed));
+                      text, ops::more_since(suppressed));
     }
     if (mapping_->notes->first_time(MappingNotes::Limit::refusal)) {
         ops::log_info(kComponent,
@@ -212,12 +212,12 @@ void ServiceChannel::on_over(ChannelEnd how, const std::string& why) {
         ops::log_warn(kComponent,
                       "{}: channel closed by its sender, but {}{}; its connections are "
                       "reset{}",
-                      mapping_name_, why, who, suppressed_text(suppressed));
+                      mapping_name_, why, who, ops::more_since(suppressed));
         return;
     }
     if (how == ChannelEnd::clean && why == kAgentStops && entity_->notes->admit_line(suppressed)) {
         return ops::log_info(kComponent, "{}: channel closed: the client agent stops{}",
-                             mapping_name_, suppressed_text(suppressed));
+                             mapping_name_, ops::more_since(suppressed));
     }
     ops::log_debug(kComponent, "{}: channel {}{}{}", mapping_name_,
                    how == ChannelEnd::lost ? "lost" : "closed", why.empty() ? "" : ": ", why);

@@ -185,7 +185,7 @@ void ServiceSession::refuse(StreamId stream, const ServedEntity::Mapping& mappin
     (void)mapping.notes->set_failing(true);
     if (mapping.notes->admit_line(suppressed)) {
         ops::log_warn(kComponent, "{}: connection {}: {}{}", mapping.notes->name(), label(stream),
-                      text, suppressed_text(suppressed));
+                      text, ops::more_since(suppressed));
     }
     (void)core().refuse(stream, refusal_code(why), text);
 }
@@ -197,7 +197,7 @@ void ServiceSession::refuse_key(StreamId stream, const session::OpenInfo& open) 
     if (entity_->notes->admit_line(suppressed)) {
         ops::log_warn(kComponent, "{}: connection {} from {}: {} (known: {}){}", entity_->path,
                       label(stream), to_text(open.source), text, entity_->known_keys(),
-                      suppressed_text(suppressed));
+                      ops::more_since(suppressed));
     }
     (void)core().refuse(stream, OpenRefusal::no_such_key, text);
 }

@@ -132,7 +132,7 @@ void SessionHost::note_refusal(const ServedEntity& entity, const std::string& se
     std::uint64_t suppressed = 0;
     if (!entity.notes->admit_line(suppressed)) return;
     ops::log_warn(kComponent, "{}: session {} refused: {}{}", entity.path, session,
-                  printable(refusal.text), suppressed_text(suppressed));
+                  printable(refusal.text), ops::more_since(suppressed));
 }
 
 }  // namespace hpb::agent

@@ -1,12 +1,8 @@
 #include "relay/relay_server.hpp"
 
 #include <algorithm>
-#include <boost/asio/ip/v6_only.hpp>
+#include <cstdlib>
 
-#include "net/descriptors.hpp"
-#include "net/dial.hpp"
-#include "net/listen_error.hpp"
-#include "net/socket_options.hpp"
 #include "net/source.hpp"
 #include "ops/limits.hpp"
 #include "relay/client_address.hpp"
@@ -15,10 +11,6 @@
 
 namespace hpb::relay {
 namespace {
-
-constexpr int kBacklog = 4096;
-/// Pause after accept() failed for want of descriptors or memory.
-constexpr std::chrono::milliseconds kAcceptPause{100};
 
 /// True if an IPv4 address is to be bound to this port. Then a socket of [::] must not take IPv4
 /// connections too, as it does alone on most systems.
@@ -58,63 +50,42 @@ RelayServer::~RelayServer() = default;
 Result<std::vector<net::tcp::endpoint>> RelayServer::listen() {
     std::vector<net::tcp::endpoint> bound;
     for (const auto& address : context_.options.listen) {
-        const std::string name = net::host_port(address.host, address.port);
-        net::error_code error;
-        const auto ip = net::asio::ip::make_address(address.host, error);
-        if (error)
-            return Error(errc::invalid_argument,
-                         "cannot listen on " + name + ": not an IP address");
-        auto acceptor = std::make_shared<net::tcp::acceptor>(context_.pool.first());
-        const net::tcp::endpoint endpoint(ip, address.port);
-        acceptor->open(endpoint.protocol(), error);
-        if (!error) acceptor->set_option(net::tcp::acceptor::reuse_address(true), error);
-        if (!error && ip.is_v6() && shares_port(context_.options.listen, address.port)) {
-            acceptor->set_option(net::asio::ip::v6_only(true), error);
-        }
-        if (!error) acceptor->bind(endpoint, error);
-        if (!error) acceptor->listen(kBacklog, error);
-        if (!error) net::defer_accept(acceptor->native_handle());
-        if (error) return net::listen_error(name, error, "Relay:Listen");
-        bound.push_back(acceptor->local_endpoint(error));
-        acceptors_.push_back(std::move(acceptor));
+        auto where = net::Endpoint::parse(address.host, address.port);
+        if (!where) return where.error();
+        net::Acceptor::Options options;
+        options.component = "relay";
+        options.setting = "Relay:Listen";
+        options.only_v6 = shares_port(context_.options.listen, address.port);
+        options.clients_speak_first = true;
+        auto acceptor =
+            net::Acceptor::listen(context_.pool.first().get_executor(), *where, std::move(options));
+        if (!acceptor) return acceptor.error();
+        bound.push_back((*acceptor)->local_endpoint());
+        acceptors_.push_back(std::move(*acceptor));
     }
-    for (const auto& acceptor : acceptors_)
-        net::spawn(context_.pool.first(), accept_loop(acceptor));
+    for (const auto& acceptor : acceptors_) {
+        // The relay stands for as long as its pool runs.
+        acceptor->start(
+            [this](net::Stream stream, const auto& peer) { admit(std::move(stream), peer); },
+            [this] { return next_executor(); });
+    }
     return bound;
 }
 
-net::awaitable<void> RelayServer::accept_loop(std::shared_ptr<net::tcp::acceptor> acceptor) {
-    net::error_code ignored;
-    const auto port = acceptor->local_endpoint(ignored).port();
-    while (acceptor->is_open()) {
-        const std::size_t thread = next_thread_++ % context_.pool.size();
-        net::tcp::endpoint peer;
-        auto [error, socket] =
-            co_await acceptor->async_accept(context_.pool.at(thread), peer, net::kAsTuple);
-        if (!error) {
-            co_await net::wait_for_descriptors(socket.native_handle(), "relay",
-                                               "port " + std::to_string(port));
-            if (!acceptor->is_open()) co_return;
-            admit(std::move(socket), peer, thread);
-            continue;
-        }
-        if (error == net::asio::error::operation_aborted) co_return;
-        if (error == net::asio::error::connection_aborted) continue;
-        ops::reached(ops::Limit::failed_accepts);
-        std::uint64_t suppressed = 0;
-        if (full_log_.admit(net::Clock::now(), suppressed)) {
-            ops::log_error("relay",
-                           "cannot accept connections: {}; new connections wait; raise the limit "
-                           "of open files ({} "
-                           "more since)",
-                           error.message(), suppressed);
-        }
-        co_await net::sleep_for(kAcceptPause);
-    }
+net::asio::any_io_executor RelayServer::next_executor() {
+    next_thread_ = (next_thread_ + 1) % context_.pool.size();
+    return context_.pool.at(next_thread_).get_executor();
 }
 
-void RelayServer::admit(net::tcp::socket socket, const net::tcp::endpoint& peer,
-                        std::size_t thread) {
+std::size_t RelayServer::thread_of(const net::asio::any_io_executor& executor) {
+    for (std::size_t thread = 0; thread < context_.pool.size(); ++thread) {
+        if (executor == net::asio::any_io_executor(context_.pool.at(thread).get_executor()))
+            return thread;
+    }
+    std::abort();  // next_executor() gives no other
+}
+
+void RelayServer::admit(net::Stream stream, const net::tcp::endpoint& peer) {
     ++context_.log->counters().accepted;
     const std::string source = net::source_key(peer.address());
     // A proxy has many clients; whose this is will be known when its request is here.
@@ -133,8 +104,9 @@ void RelayServer::admit(net::tcp::socket socket, const net::tcp::endpoint& peer,
         }
         return;
     }
-    auto connection = std::make_shared<Connection>(
-        context_, *handshakes_[thread], net::Stream(std::move(socket)), std::move(ticket), peer);
+    const std::size_t thread = thread_of(stream.executor());
+    auto connection = std::make_shared<Connection>(context_, *handshakes_[thread],
+                                                   std::move(stream), std::move(ticket), peer);
     net::spawn(context_.pool.at(thread), Connection::serve(std::move(connection)));
 }
 
@@ -157,10 +129,7 @@ void RelayServer::log_counters() {
 }
 
 void RelayServer::shut_down() {
-    for (const auto& acceptor : acceptors_) {
-        net::error_code ignored;
-        acceptor->close(ignored);
-    }
+    for (const auto& acceptor : acceptors_) acceptor->close();
     for (const auto& listener : context_.registry.all_listeners()) {
         listener->shut_down(1011, "The relay is shutting down");
     }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "net/acceptor.hpp"
 #include "net/executor_pool.hpp"
 #include "ops/log.hpp"
 #include "relay/connection.hpp"
@@ -35,16 +36,17 @@ public:
     [[nodiscard]] std::size_t connections() const { return context_.connections->held(); }
 
 private:
-    [[nodiscard]] net::awaitable<void> accept_loop(std::shared_ptr<net::tcp::acceptor> acceptor);
-    void admit(net::tcp::socket socket, const net::tcp::endpoint& peer, std::size_t thread);
+    void admit(net::Stream stream, const net::tcp::endpoint& peer);
+    [[nodiscard]] net::asio::any_io_executor next_executor();
+    /// Of the pool, by the executor of one of its connections.
+    [[nodiscard]] std::size_t thread_of(const net::asio::any_io_executor& executor);
 
     RelayContext context_;
     std::vector<std::unique_ptr<Connection::Handshakes>>
         handshakes_;  // one per thread, used by that thread alone
-    std::vector<std::shared_ptr<net::tcp::acceptor>> acceptors_;
+    std::vector<std::shared_ptr<net::Acceptor>> acceptors_;
     std::size_t next_thread_ = 0;
     ops::LineGate full_lines_;
-    ops::LogLimiter full_log_{std::chrono::seconds(10)};
 };
 
 }  // namespace hpb::relay

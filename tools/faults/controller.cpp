@@ -11,8 +11,6 @@
 namespace hpb::faults {
 namespace {
 
-constexpr std::chrono::milliseconds kAcceptPause{100};
-
 awaitable<Result<std::string>> apply_here(std::shared_ptr<Link> link, Action action) {
     co_return link->apply(action);
 }
@@ -84,19 +82,12 @@ awaitable<void> Controller::serve(std::shared_ptr<const Controller> self, net::S
     }
 }
 
-awaitable<void> Controller::serve_all(std::shared_ptr<const Controller> self,
-                                      net::tcp::acceptor acceptor) {
-    while (true) {
-        auto [error, socket] = co_await acceptor.async_accept(net::kAsTuple);
-        if (error == net::asio::error::operation_aborted) co_return;
-        if (error) {
-            co_await net::sleep_for(kAcceptPause);
-            continue;
-        }
-        net::Stream stream(std::move(socket));
-        net::set_connection_options(stream.descriptor());
-        net::spawn(acceptor.get_executor(), serve(self, std::move(stream)));
-    }
+void Controller::serve_all(const std::shared_ptr<const Controller>& self, net::Acceptor& acceptor) {
+    acceptor.start(
+        [self, executor = acceptor.executor()](net::Stream stream, const net::tcp::endpoint&) {
+            net::set_connection_options(stream.descriptor());
+            net::spawn(executor, serve(self, std::move(stream)));
+        });
 }
 
 awaitable<void> Controller::play(std::shared_ptr<const Controller> self, ScriptRun script) {

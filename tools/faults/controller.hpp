@@ -6,7 +6,7 @@
 
 #include "faults/link.hpp"
 #include "faults/script.hpp"
-#include "net/coro.hpp"
+#include "net/acceptor.hpp"
 
 namespace hpb::faults {
 
@@ -24,9 +24,8 @@ public:
 
     /// Serves a control connection until its end: a line, a reply.
     static awaitable<void> serve(std::shared_ptr<const Controller> self, net::Stream stream);
-    /// Accepts control connections until the acceptor is closed.
-    static awaitable<void> serve_all(std::shared_ptr<const Controller> self,
-                                     net::tcp::acceptor acceptor);
+    /// Accepts control connections for as long as the process lives.
+    static void serve_all(const std::shared_ptr<const Controller>& self, net::Acceptor& acceptor);
     /// Carries out a script and prints each step as it is done.
     static awaitable<void> play(std::shared_ptr<const Controller> self, ScriptRun script);
 

@@ -2,14 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "net/dial.hpp"
-
 namespace hpb::faults {
 namespace {
 
-constexpr int kBacklog = 4096;
-// When the process has run out of descriptors, connections wait in the kernel's queue meanwhile.
-constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::array<std::string_view, 3> kModeNames{"flowing", "stalled", "blackholed"};
 
 }  // namespace
@@ -18,7 +13,6 @@ Link::Link(net::asio::io_context& context, LinkOptions options)
     : executor_(context.get_executor()),
       options_(std::move(options)),
       state_(std::make_shared<LinkState>()),
-      acceptor_(context),
       resume_timer_(context),
       accept_timer_(context) {
     state_->target = options_.target;
@@ -30,8 +24,8 @@ Link::Link(net::asio::io_context& context, LinkOptions options)
 }
 
 Result<void> Link::open() {
-    net::error_code error;
     if (endpoint_.port() == 0) {
+        net::error_code error;
         const auto address = net::asio::ip::make_address(options_.listen.host, error);
         if (error) {
             return bad_argument(fmt::format("{}: '{}' is not an IP address to listen on",
@@ -39,46 +33,32 @@ Result<void> Link::open() {
         }
         endpoint_ = {address, options_.listen.port};
     }
-    acceptor_.open(endpoint_.protocol(), error);
-    if (!error) acceptor_.set_option(net::tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor_.bind(endpoint_, error);
-    if (!error) acceptor_.listen(kBacklog, error);
-    if (!error) endpoint_ = acceptor_.local_endpoint(error);
-    if (error) {
-        net::error_code ignored;
-        acceptor_.close(ignored);
-        return Error(error, fmt::format("{}: cannot listen on {}: {}", options_.name,
-                                        net::host_port(options_.listen.host, endpoint_.port()),
-                                        error.message()));
-    }
-    net::spawn(executor_, accept_all(shared_from_this(), ++generation_));
+    net::Acceptor::Options options;
+    options.component = "faults";
+    options.name = options_.name;
+    options.keeps_reserve = false;
+    auto acceptor = net::Acceptor::listen(executor_, net::Endpoint(endpoint_), std::move(options));
+    if (!acceptor) return acceptor.error().with_context(options_.name);
+    acceptor_ = std::move(*acceptor);
+    endpoint_ = acceptor_->local_endpoint();
+    acceptor_->start([self = shared_from_this()](net::Stream client, const net::tcp::endpoint&) {
+        self->take(std::move(client));
+    });
     return {};
 }
 
+void Link::stop_listening() {
+    if (acceptor_) std::exchange(acceptor_, nullptr)->close();
+}
+
 void Link::close() {
-    net::error_code ignored;
-    ++generation_;
-    acceptor_.close(ignored);
+    stop_listening();
     resume_timer_.cancel();
     accept_timer_.cancel();
     for_each([](Connection& connection) { connection.reset(); });
 }
 
-awaitable<void> Link::accept_all(std::shared_ptr<Link> self, std::uint64_t generation) {
-    while (true) {
-        auto [error, socket] = co_await self->acceptor_.async_accept(net::kAsTuple);
-        if (self->generation_ != generation) co_return;
-        if (!error) {
-            self->take(std::move(socket));
-        } else if (error == net::asio::error::no_descriptors) {
-            co_await net::sleep_for(kAcceptPause);
-            if (self->generation_ != generation) co_return;
-        }
-    }
-}
-
-void Link::take(net::tcp::socket socket) {
-    net::Stream client(std::move(socket));
+void Link::take(net::Stream client) {
     if (state_->open >= kMaxConnections) return client.reset_on_close();
     ++accepted_;
     if (connections_.size() > 2 * state_->open + 64) {
@@ -129,7 +109,7 @@ Result<std::string> Link::apply(const Action& action) {
             break;
         case Verb::accept: {
             accept_timer_.cancel();
-            if (acceptor_.is_open()) break;
+            if (acceptor_) break;
             const auto opened = open();
             if (!opened) return opened.error();
             break;
@@ -168,14 +148,12 @@ void Link::resume() {
 }
 
 void Link::refuse(const Action& action) {
-    net::error_code ignored;
-    ++generation_;
-    acceptor_.close(ignored);
+    stop_listening();
     later(accept_timer_, action, &Link::listen_again);
 }
 
 void Link::listen_again() {
-    if (acceptor_.is_open()) return;
+    if (acceptor_) return;
     const auto opened = open();
     if (!opened) fmt::print(stderr, "hpb-faults: {}\n", opened.error().message());
 }
@@ -194,10 +172,9 @@ std::string Link::stats() const {
     return fmt::format(
         "link={} mode={} listening={} open={} accepted={} unreached={} to-target={} to-client={} "
         "swallowed={}",
-        options_.name, kModeNames[static_cast<std::size_t>(state_->mode)],
-        acceptor_.is_open() ? "yes" : "no", state_->open, accepted_, state_->unreached,
-        lanes[index_of(Way::to_target)].bytes, lanes[index_of(Way::to_client)].bytes,
-        state_->swallowed);
+        options_.name, kModeNames[static_cast<std::size_t>(state_->mode)], acceptor_ ? "yes" : "no",
+        state_->open, accepted_, state_->unreached, lanes[index_of(Way::to_target)].bytes,
+        lanes[index_of(Way::to_client)].bytes, state_->swallowed);
 }
 
 }  // namespace hpb::faults

@@ -6,6 +6,7 @@
 
 #include "faults/command.hpp"
 #include "faults/connection.hpp"
+#include "net/acceptor.hpp"
 
 namespace hpb::faults {
 
@@ -32,8 +33,8 @@ public:
     [[nodiscard]] net::asio::any_io_executor executor() const { return executor_; }
 
 private:
-    static awaitable<void> accept_all(std::shared_ptr<Link> self, std::uint64_t generation);
-    void take(net::tcp::socket socket);
+    void stop_listening();
+    void take(net::Stream client);
     void enter(Mode mode, const Action& action);
     void refuse(const Action& action);
     void change(const SettingsChange& change);
@@ -49,10 +50,9 @@ private:
     LinkOptions options_;
     std::shared_ptr<LinkState> state_;
     net::tcp::endpoint endpoint_;
-    net::tcp::acceptor acceptor_;
+    std::shared_ptr<net::Acceptor> acceptor_;  // null while it refuses
     net::asio::steady_timer resume_timer_;
     net::asio::steady_timer accept_timer_;
-    std::uint64_t generation_ = 0;  // of the acceptor
     std::uint64_t accepted_ = 0;
     std::vector<std::weak_ptr<Connection>> connections_;
 };

@@ -95,21 +95,18 @@ std::vector<ScriptLine> read_script(const std::string& file,
     return value_or_fail(parse_script(text, names), kExitUsage, file);
 }
 
-net::tcp::acceptor open_control(net::asio::io_context& context, const std::string& text) {
+std::shared_ptr<net::Acceptor> open_control(net::asio::io_context& context,
+                                            const std::string& text) {
     const auto where = value_or_fail(parse_host_port(text, true), kExitUsage, "--control");
-    net::error_code error;
-    const auto address = net::asio::ip::make_address(where.host, error);
-    if (error) throw Failure{kExitUsage, "--control: '" + where.host + "' is not an IP address"};
-    const net::tcp::endpoint endpoint(address, where.port);
-    net::tcp::acceptor acceptor(context);
-    acceptor.open(endpoint.protocol(), error);
-    if (!error) acceptor.set_option(net::tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor.bind(endpoint, error);
-    if (!error) acceptor.listen(net::tcp::acceptor::max_listen_connections, error);
-    if (error) {
-        throw Failure{kExitFailure, "--control: cannot listen on " + text + ": " + error.message()};
-    }
-    return acceptor;
+    const auto endpoint =
+        value_or_fail(net::Endpoint::parse(where.host, where.port), kExitUsage, "--control");
+    net::Acceptor::Options options;
+    options.component = "faults";
+    options.name = "--control";
+    options.keeps_reserve = false;
+    return value_or_fail(
+        net::Acceptor::listen(context.get_executor(), endpoint, std::move(options)), kExitFailure,
+        "--control");
 }
 
 // A job in the background of a terminal would be stopped for reading from it.
@@ -130,10 +127,6 @@ void read_input(const std::shared_ptr<const Controller>& controller,
         auto work = controller->execute(line);
         print_line(net::asio::co_spawn(executor, std::move(work), net::asio::use_future).get());
     }
-}
-
-std::string describe(const net::tcp::endpoint& endpoint) {
-    return net::host_port(endpoint.address().to_string(), endpoint.port());
 }
 
 void raise_descriptor_limit() {
@@ -160,13 +153,13 @@ void run(const Arguments& arguments) {
         links.push_back(std::make_shared<Link>(pool.next(), link));
         const auto opened = links.back()->open();
         if (!opened) throw Failure{kExitFailure, opened.error().message()};
-        ready += " " + describe(links.back()->endpoint());
+        ready += " " + net::to_text(links.back()->endpoint());
     }
     const auto controller = std::make_shared<const Controller>(links);
     if (!arguments.control.empty()) {
-        auto acceptor = open_control(pool.first(), arguments.control);
-        ready += " control=" + describe(acceptor.local_endpoint());
-        net::spawn(pool.first(), Controller::serve_all(controller, std::move(acceptor)));
+        const auto acceptor = open_control(pool.first(), arguments.control);
+        ready += " control=" + net::to_text(acceptor->local_endpoint());
+        Controller::serve_all(controller, *acceptor);
     }
     if (!script.empty()) {
         ScriptRun steps(std::move(script), arguments.seed, names);

@@ -373,9 +373,13 @@ TEST_F(LinkTest, UndoesAfterAWhile) {
 }
 
 awaitable<void> LinkTest::is_commanded_by_line() {
-    net::tcp::acceptor control = listen();
-    const auto where = control.local_endpoint();
-    net::spawn(context, faults::Controller::serve_all(controller, std::move(control)));
+    const auto control =
+        net::Acceptor::listen(
+            context.get_executor(),
+            net::Endpoint(net::tcp::endpoint(net::asio::ip::address_v4::loopback(), 0)), {})
+            .value();
+    const auto where = control->local_endpoint();
+    faults::Controller::serve_all(controller, *control);
     net::tcp::socket socket(context);
     socket.connect(where);
     net::Stream ours(std::move(socket));
