@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "net/dial.hpp"
+#include "net/dial/dial.hpp"
 #include "net/signal.hpp"
 #include "net/slab.hpp"
 #include "net/stream.hpp"

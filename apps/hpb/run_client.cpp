@@ -1,10 +1,10 @@
-#include "agent/client_agent.hpp"
+#include "agent/client/client_agent.hpp"
 #include "hpb/cli.hpp"
 #include "hpb/commands.hpp"
 #include "hpb/hardening.hpp"
 #include "hpb/process.hpp"
-#include "net/dial.hpp"
-#include "net/tls_context.hpp"
+#include "net/endpoint.hpp"
+#include "net/tls/context.hpp"
 
 namespace hpb::app {
 namespace {
@@ -24,7 +24,7 @@ std::string to_text(const std::vector<net::tcp::endpoint>& endpoints) {
 
 int run_client(const config::ClientOptions& options) {
     Process process(0, options.busy_poll);
-    agent::ClientAgent::Events events;
+    agent::client::ClientAgent::Events events;
     events.on_ready = [](const auto& endpoints) {
         drop_capabilities();
         print_ready("client", to_text(endpoints));
@@ -39,7 +39,7 @@ int run_client(const config::ClientOptions& options) {
         const bool bad_file = error.code() == make_error_code(net::tls_errc::bad_file);
         process.exit(bad_file ? kExitUsage : kExitFailure);
     };
-    agent::ClientAgent agent(process.pool(), options, std::move(events));
+    agent::client::ClientAgent agent(process.pool(), options, std::move(events));
     agent.start();
     process.on_status_request([&] { agent.log_counters(); });
     process.run({.begin = [&] { agent.stop([&] { process.exit(0); }); },

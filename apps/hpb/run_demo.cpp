@@ -3,8 +3,8 @@
 
 #include <cstdio>
 
-#include "agent/client_agent.hpp"
-#include "agent/service_agent.hpp"
+#include "agent/client/client_agent.hpp"
+#include "agent/service/service_agent.hpp"
 #include "crypto/crypto.hpp"
 #include "hpb/cli.hpp"
 #include "hpb/commands.hpp"
@@ -12,8 +12,9 @@
 #include "hpb/demo_servers.hpp"
 #include "hpb/hardening.hpp"
 #include "hpb/process.hpp"
-#include "net/dial.hpp"
-#include "net/throwaway_certificate.hpp"
+#include "net/dial/dial.hpp"
+#include "net/endpoint.hpp"
+#include "net/tls/throwaway_certificate.hpp"
 #include "relay/relay_server.hpp"
 
 namespace hpb::app {
@@ -51,8 +52,8 @@ private:
     config::RelayOptions relay_options_;
     Process process_{0, relay_options_.busy_poll};
     std::optional<relay::RelayServer> relay_;
-    std::optional<agent::ServiceAgent> service_;
-    std::optional<agent::ClientAgent> client_;
+    std::optional<agent::service::ServiceAgent> service_;
+    std::optional<agent::client::ClientAgent> client_;
     std::uint16_t relay_port_ = 0;
     hc::TargetAddress target_;
 };
@@ -67,7 +68,7 @@ std::optional<Error> Demo::start_relay() {
     relay_options_.hybrid_connections.emplace_back();
     relay_options_.hybrid_connections.back().path = kEntity;
     auto tls = net::TlsServerContext::from_pem(certificate_.certificate, certificate_.key,
-                                               net::choose_tls({}, "relay"));
+                                               net::decide_tls({}).policy);
     if (!tls) return tls.error();
     relay_.emplace(process_.pool(), relay_options_, std::move(*tls));
     const auto bound = relay_->listen();
@@ -103,7 +104,7 @@ void Demo::start_service() {
     entity.path = kEntity;
     entity.use_user_metadata = false;
     entity.targets = {{kTargetKey, target_}, {kEchoKey, {"127.0.0.1", *echo}}};
-    agent::ServiceAgent::Events events;
+    agent::service::ServiceAgent::Events events;
     events.on_ready = [this](const auto&) {
         fmt::print("service agent  registered with the relay; target {}\n",
                    options_.target ? target_.to_string() : "a bundled web page");
@@ -127,7 +128,7 @@ void Demo::start_client() {
         mapping.remote_configuration_key = key;
         client.mappings.push_back(std::move(mapping));
     }
-    agent::ClientAgent::Events events;
+    agent::client::ClientAgent::Events events;
     events.on_ready = [this](const std::vector<net::tcp::endpoint>& ports) {
         drop_capabilities();
         fmt::print("client agent   listens on 127.0.0.1:{}\n", ports[0].port());

@@ -3,7 +3,7 @@
 #include "hpb/hardening.hpp"
 #include "hpb/process.hpp"
 #include "hpb/tls_files.hpp"
-#include "net/dial.hpp"
+#include "net/endpoint.hpp"
 #include "relay/relay_server.hpp"
 
 namespace hpb::app {
@@ -15,12 +15,9 @@ constexpr std::chrono::milliseconds kDrainLimit{1000};
 }  // namespace
 
 int run_relay(const config::RelayOptions& options) {
-    net::TlsPolicy policy;
-    if (!options.insecure) {
-        policy =
-            net::choose_tls({options.tls.openssl_records, options.tls.openssl_cipher}, "relay");
-    }
-    auto tls = load_tls(options, policy);
+    const auto decision =
+        net::decide_tls({options.tls.openssl_records, options.tls.openssl_cipher});
+    auto tls = load_tls(options, decision.policy);
     if (!tls) {
         print_error(tls.error().message());
         const bool bad_file = tls.error().code() == make_error_code(net::tls_errc::bad_file);
@@ -33,6 +30,7 @@ int run_relay(const config::RelayOptions& options) {
         print_error(bound.error().message());
         return kExitFailure;
     }
+    if (!options.insecure) net::log_tls(decision, "relay");
     drop_capabilities();
     std::string addresses;
     for (const auto& endpoint : *bound) {

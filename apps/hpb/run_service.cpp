@@ -1,9 +1,9 @@
-#include "agent/service_agent.hpp"
+#include "agent/service/service_agent.hpp"
 #include "hpb/cli.hpp"
 #include "hpb/commands.hpp"
 #include "hpb/hardening.hpp"
 #include "hpb/process.hpp"
-#include "net/tls_context.hpp"
+#include "net/tls/context.hpp"
 
 namespace hpb::app {
 namespace {
@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds kDrainLimit{5000};
 
 int run_service(const config::ServiceOptions& options) {
     Process process(0, options.busy_poll);
-    agent::ServiceAgent::Events events;
+    agent::service::ServiceAgent::Events events;
     events.on_ready = [](const std::vector<std::string>& entities) {
         std::string names;
         for (const auto& entity : entities) names += (names.empty() ? "" : " ") + entity;
@@ -26,7 +26,7 @@ int run_service(const config::ServiceOptions& options) {
         const bool bad_file = error.code() == make_error_code(net::tls_errc::bad_file);
         process.exit(bad_file ? kExitUsage : kExitFailure);
     };
-    agent::ServiceAgent agent(process.pool(), options, std::move(events));
+    agent::service::ServiceAgent agent(process.pool(), options, std::move(events));
     agent.start();
     net::asio::post(process.pool().first(), drop_capabilities);  // when it has read its files
     process.on_status_request([&] { agent.log_counters(); });

@@ -4,7 +4,7 @@
 
 #include "config/agent_options.hpp"
 #include "config/relay_options.hpp"
-#include "net/tls_context.hpp"
+#include "net/tls/context.hpp"
 
 namespace hpb::app {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "agent/client_context.hpp"
+#include "agent/relay_dialer.hpp"
 #include "base/text.hpp"
 
 namespace hpb::agent {

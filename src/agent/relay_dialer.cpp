@@ -8,7 +8,7 @@
 #include "hc/rendezvous_host.hpp"
 #include "hc/sas_token.hpp"
 #include "hc/tracking_id.hpp"
-#include "net/address_memory.hpp"
+#include "net/dial/address_memory.hpp"
 #include "ops/limits.hpp"
 
 namespace hpb::agent {
@@ -154,12 +154,14 @@ Result<std::shared_ptr<const RelayDialer>> RelayDialer::create(const config::Rel
                                                                const char* component) {
     auto dialer = std::make_shared<RelayDialer>(access);
     if (access.address.secure) {
-        const auto policy =
-            net::choose_tls({access.tls.openssl_records, access.tls.openssl_cipher}, component);
+        const auto decision =
+            net::decide_tls({access.tls.openssl_records, access.tls.openssl_cipher});
+        const auto policy = decision.policy;
         auto tls = access.ca_pem.empty() ? net::TlsClientContext::create(access.ca_file, policy)
                                          : net::TlsClientContext::from_pem(access.ca_pem, policy);
         if (!tls) return tls.error();
         dialer->tls_.emplace(std::move(*tls));
+        net::log_tls(decision, component);
     }
     const auto& proxy = access.proxy;
     if (!proxy.host.empty())

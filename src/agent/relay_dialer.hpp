@@ -14,10 +14,10 @@
 #include "hc/runtime_info.hpp"
 #include "http/message.hpp"
 #include "net/coro.hpp"
-#include "net/dial.hpp"
-#include "net/http_client.hpp"
-#include "net/tls_context.hpp"
-#include "net/websocket.hpp"
+#include "net/dial/dial.hpp"
+#include "net/dial/http_client.hpp"
+#include "net/tls/context.hpp"
+#include "net/websocket/websocket.hpp"
 
 namespace hpb::agent {
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -34,6 +35,15 @@ public:
         if (tokens_ >= 0) return Duration::zero();
         return std::chrono::duration_cast<Duration>(
             std::chrono::duration<double>(-tokens_ / rate_));
+    }
+
+    /// As take(), unless the delay would be longer than `longest`: then nothing is taken.
+    [[nodiscard]] std::optional<Duration> take_within(TimePoint now, Duration longest) {
+        refill(now);
+        const std::chrono::duration<double> delay((1 - tokens_) / rate_);
+        if (delay > longest) return std::nullopt;
+        tokens_ -= 1;
+        return std::max(Duration::zero(), std::chrono::duration_cast<Duration>(delay));
     }
 
     /// The bucket is full again, as when new.

@@ -129,6 +129,12 @@ void random_bytes(MutableByteSpan out) {
     if (!make_random(out)) give_up("random bytes");
 }
 
+double random_fraction() {
+    std::array<std::byte, 4> bytes{};
+    random_bytes(bytes);
+    return static_cast<double>(load_le<std::uint32_t>(bytes.data())) / 4294967296.0;
+}
+
 std::string random_hex(std::size_t bytes) {
     std::vector<std::byte> random(bytes);
     random_bytes(random);

@@ -44,6 +44,9 @@ void hmac(Hash hash, std::string_view key, std::string_view data, MutableByteSpa
 /// Fills `out` from the operating system's generator.
 void random_bytes(MutableByteSpan out);
 
+/// Uniform in [0, 1): for back-off and other choices that peers should not all make alike.
+[[nodiscard]] double random_fraction();
+
 /// 128 random bits or more as lower-case hex digits (two a byte): for one-time values in URLs.
 [[nodiscard]] std::string random_hex(std::size_t bytes);
 

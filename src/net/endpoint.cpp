@@ -4,8 +4,6 @@
 
 #include <cstring>
 
-#include "net/dial.hpp"
-
 namespace hpb::net {
 
 Result<Endpoint> Endpoint::parse(const std::string& host, std::uint16_t port) {
@@ -21,6 +19,11 @@ std::string Endpoint::to_text() const {
     if (const auto* address = tcp_address()) return net::to_text(*address);
     if (const auto* local = unix_path()) return local->path;
     return "descriptor " + std::to_string(inherited()->descriptor);
+}
+
+std::string host_port(const std::string& host, std::uint16_t port) {
+    const bool v6 = host.find(':') != std::string::npos;
+    return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
 std::string to_text(const tcp::endpoint& address) {

@@ -39,6 +39,8 @@ private:
     std::variant<tcp::endpoint, UnixPath, Inherited> where_;
 };
 
+/// "host:port", IPv6 in brackets.
+[[nodiscard]] std::string host_port(const std::string& host, std::uint16_t port);
 /// "127.0.0.1:80", "[::1]:80".
 [[nodiscard]] std::string to_text(const tcp::endpoint& address);
 

@@ -7,7 +7,7 @@
 #include "hc/tracking_id.hpp"
 #include "net/socket_options.hpp"
 #include "net/source.hpp"
-#include "net/websocket.hpp"
+#include "net/websocket/websocket.hpp"
 #include "ops/limits.hpp"
 #include "ops/log.hpp"
 #include "relay/client_address.hpp"

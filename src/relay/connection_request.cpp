@@ -4,7 +4,7 @@
 #include "hc/tracking_id.hpp"
 #include "net/slab.hpp"
 #include "net/source.hpp"
-#include "net/tls_failure.hpp"
+#include "net/tls/failure.hpp"
 #include "ops/limits.hpp"
 #include "ops/log.hpp"
 #include "relay/client_address.hpp"

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "net/signal.hpp"
-#include "net/websocket.hpp"
+#include "net/websocket/websocket.hpp"
 #include "relay/registry.hpp"
 #include "relay/relay_log.hpp"
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "net/tls_handshake.hpp"
+#include "net/tls/handshake.hpp"
 #include "relay/handshake_table.hpp"
 
 namespace hpb::relay {

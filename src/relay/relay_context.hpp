@@ -8,7 +8,7 @@
 #include "config/relay_options.hpp"
 #include "net/executor_pool.hpp"
 #include "net/share.hpp"
-#include "net/tls_context.hpp"
+#include "net/tls/context.hpp"
 #include "relay/public_address.hpp"
 #include "relay/registry.hpp"
 #include "relay/relay_log.hpp"

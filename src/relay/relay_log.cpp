@@ -1,6 +1,6 @@
 #include "relay/relay_log.hpp"
 
-#include "net/dial.hpp"
+#include "net/endpoint.hpp"
 #include "net/source.hpp"
 #include "ops/log.hpp"
 

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "config/relay_options.hpp"
-#include "net/frame_writer.hpp"
 #include "net/signal.hpp"
 #include "net/slab.hpp"
 #include "net/stream.hpp"
+#include "net/websocket/frame_writer.hpp"
 #include "relay/connection_limits.hpp"
 #include "relay/relay_log.hpp"
 #include "relay/transcoder.hpp"

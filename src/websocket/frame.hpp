@@ -1,6 +1,6 @@
 // websocket: RFC 6455 on the wire (frames, masking, close payloads, opening handshake), sans-IO.
-// Not here: sockets (net/websocket.hpp) and what the messages mean (hc, v1). One object per
-// connection and direction; not thread-safe.
+// Not here: sockets (net/websocket/websocket.hpp) and what the messages mean (hc, v1). One object
+// per connection and direction; not thread-safe.
 #pragma once
 
 #include <array>

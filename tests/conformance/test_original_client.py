@@ -291,7 +291,7 @@ async def test_a_preamble_that_is_not_finished_is_given_ten_seconds(bench, relay
     """D4: and a WARN, and a count."""
     service = bench.service(relay, {5011: ("127.0.0.1", 1)})
     await asyncio.gather(turned_away(relay, b"\x00\x00\x93", 15), turned_away(relay, b"\x01\x00\x00\xffshort", 15))
-    assert "has not finished its preamble within 10 s" in service.errors
+    await until(lambda: "has not finished its preamble within 10 s" in service.errors, 5, "it says so")
     assert counters(service)["strangers"] == 2
     assert limits(service)["late_preambles"] == 2
 

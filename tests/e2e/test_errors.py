@@ -278,7 +278,7 @@ def test_something_that_is_no_relay(bench, role):
         else:  # I5: channels may work nevertheless
             process = bench.start(role, *agent_arguments(bench, role, url(server))[:-2])
             process.wait_ready()
-            process.wait_error(r"WARN.*404.*connections will be tried", 5)
+            process.wait_error(r"WARN.*404.*connections will be attempted", 5)
 
 
 @AGENTS

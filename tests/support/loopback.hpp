@@ -11,7 +11,7 @@
 #include "base/bytes.hpp"
 #include "net/coro.hpp"
 #include "net/stream.hpp"
-#include "net/websocket.hpp"
+#include "net/websocket/websocket.hpp"
 #include "v1/frame.hpp"
 
 namespace hpb::test {

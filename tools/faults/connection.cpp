@@ -7,7 +7,7 @@
 #include <cstdio>
 
 #include "base/text.hpp"
-#include "net/dial.hpp"
+#include "net/dial/dial.hpp"
 #include "net/socket_options.hpp"
 
 namespace hpb::faults {

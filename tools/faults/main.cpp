@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "faults/controller.hpp"
-#include "net/dial.hpp"
+#include "net/dial/dial.hpp"
 #include "net/executor_pool.hpp"
 
 namespace hpb::faults {

@@ -1,8 +1,8 @@
-#include "agent/bulk_watch.hpp"
+#include "agent/client/bulk_watch.hpp"
 
 #include <gtest/gtest.h>
 
-namespace hpb::agent {
+namespace hpb::agent::client {
 namespace {
 
 using namespace std::chrono_literals;
@@ -61,4 +61,4 @@ TEST(BulkWatch, StaysBusyWhileItGoesOnAndForAWhileAfter) {
 }
 
 }  // namespace
-}  // namespace hpb::agent
+}  // namespace hpb::agent::client

@@ -1,12 +1,12 @@
-#include "agent/client_channel.hpp"
+#include "agent/client/client_channel.hpp"
 
 #include <gmock/gmock.h>
 
-#include "agent/service_channel.hpp"
+#include "agent/service/service_channel.hpp"
 #include "support/loopback.hpp"
 #include "support/reached.hpp"
 
-namespace hpb::agent {
+namespace hpb::agent::client {
 namespace {
 
 using namespace hpb::test;
@@ -20,7 +20,7 @@ protected:
     net::WebSocket begin() {
         auto [ours, theirs] = websocket_pair();
         channel = std::make_shared<ClientChannel>(std::move(ours), options, notes, registry);
-        EXPECT_TRUE(Channel::start(channel));
+        EXPECT_TRUE(tunnel_v1::Channel::start(channel));
         return std::move(theirs);
     }
 
@@ -208,4 +208,4 @@ TEST_F(ClientChannelTest, ShutDownClosesInOrderAndWaits) {
 }
 
 }  // namespace
-}  // namespace hpb::agent
+}  // namespace hpb::agent::client

@@ -1,4 +1,4 @@
-#include "agent/listener.hpp"
+#include "agent/service/listener.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include "support/reached.hpp"
 #include "websocket/handshake.hpp"
 
-namespace hpb::agent {
+namespace hpb::agent::service {
 namespace {
 
 using namespace hpb::test;
@@ -251,4 +251,4 @@ TEST_F(ListenerTest, GivesUpWhenItsFirstContactIsARefusalForGood) {
 }
 
 }  // namespace
-}  // namespace hpb::agent
+}  // namespace hpb::agent::service

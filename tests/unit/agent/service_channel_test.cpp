@@ -1,10 +1,10 @@
-#include "agent/service_channel.hpp"
+#include "agent/service/service_channel.hpp"
 
 #include <gmock/gmock.h>
 
 #include "support/loopback.hpp"
 
-namespace hpb::agent {
+namespace hpb::agent::service {
 namespace {
 
 using namespace hpb::test;
@@ -40,7 +40,7 @@ protected:
         const auto channel =
             std::make_shared<ServiceChannel>(std::move(ours), options, entity,
                                              entity->places->sender("10.0.0.1"), registry, Place());
-        EXPECT_TRUE(Channel::start(channel));
+        EXPECT_TRUE(tunnel_v1::Channel::start(channel));
         return std::move(theirs);
     }
 
@@ -259,4 +259,4 @@ TEST_F(ServiceChannelTest, DialsAgainAfterTheTargetsCloseIfAsked) {
 }
 
 }  // namespace
-}  // namespace hpb::agent
+}  // namespace hpb::agent::service

@@ -1,15 +1,15 @@
 #include <gtest/gtest.h>
 
-#include "agent/ended_ids.hpp"
+#include "agent/client/port_listener.hpp"
 #include "agent/mapping_notes.hpp"
-#include "agent/port_listener.hpp"
 #include "agent/quota.hpp"
+#include "agent/tunnel_v1/ended_ids.hpp"
 
 namespace hpb::agent {
 namespace {
 
 TEST(EndedIds, ForgetsTheOldestBeyondItsLimit) {
-    EndedIds ids(3);
+    tunnel_v1::EndedIds ids(3);
     std::vector<v1::ConnectionId> made;
     for (int i = 0; i < 5; ++i) {
         made.push_back(v1::ConnectionId::random());
@@ -55,7 +55,7 @@ TEST(IpBytes, ComparesIpv4AndMappedIpv4Alike) {
     ASSERT_TRUE(list.add("192.0.2.0/24"));
     ASSERT_TRUE(list.add("2001:db8::1"));
     const auto admits = [&](const char* text) {
-        return list.admits(ip_bytes(net::asio::ip::make_address(text)));
+        return list.admits(client::ip_bytes(net::asio::ip::make_address(text)));
     };
     EXPECT_TRUE(admits("192.0.2.7"));
     EXPECT_TRUE(admits("::ffff:192.0.2.7"));

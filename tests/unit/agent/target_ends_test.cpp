@@ -1,8 +1,8 @@
-#include "agent/target_ends.hpp"
+#include "agent/service/target_ends.hpp"
 
 #include <gtest/gtest.h>
 
-namespace hpb::agent {
+namespace hpb::agent::service {
 namespace {
 
 using namespace std::chrono_literals;
@@ -75,4 +75,4 @@ TEST_F(TargetEndsTest, RemembersABoundedNumberOfTimes) {
 }
 
 }  // namespace
-}  // namespace hpb::agent
+}  // namespace hpb::agent::service

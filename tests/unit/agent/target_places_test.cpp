@@ -1,10 +1,10 @@
-#include "agent/target_places.hpp"
+#include "agent/service/target_places.hpp"
 
 #include <gtest/gtest.h>
 
 #include <optional>
 
-namespace hpb::agent {
+namespace hpb::agent::service {
 namespace {
 
 using TimePoint = net::Clock::time_point;
@@ -114,4 +114,4 @@ TEST_F(TargetPlacesTest, OpensBeyondTheFirstHaveToWait) {
 }
 
 }  // namespace
-}  // namespace hpb::agent
+}  // namespace hpb::agent::service

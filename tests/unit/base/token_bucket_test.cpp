@@ -34,6 +34,16 @@ TEST(TokenBucket, TellsHowLongAnEventThatMustHappenIsPutOff) {
     EXPECT_TRUE(bucket.is_full(kStart + 310ms));
 }
 
+TEST(TokenBucket, TakesNothingThatWouldHaveToWaitTooLong) {
+    TokenBucket bucket(10, 2);
+    EXPECT_EQ(bucket.take_within(kStart, 250ms), 0ms);
+    EXPECT_EQ(bucket.take_within(kStart, 250ms), 0ms);
+    EXPECT_EQ(bucket.take_within(kStart, 250ms), 100ms);
+    EXPECT_EQ(bucket.take_within(kStart, 250ms), 200ms);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(bucket.take_within(kStart, 250ms), std::nullopt);
+    EXPECT_EQ(bucket.take_within(kStart + 100ms, 250ms), 200ms);
+}
+
 TEST(TokenBucket, TimeThatGoesBackGivesNothing) {
     TokenBucket bucket(10, 1);
     EXPECT_TRUE(bucket.try_take(kStart));

@@ -1,4 +1,4 @@
-#include "net/dial.hpp"
+#include "net/dial/dial.hpp"
 
 #include <gmock/gmock.h>
 

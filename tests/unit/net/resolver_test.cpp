@@ -1,4 +1,4 @@
-#include "net/resolver.hpp"
+#include "net/dial/resolver.hpp"
 
 #include <gmock/gmock.h>
 

@@ -8,9 +8,9 @@
 
 #include "net/signal.hpp"
 #include "net/socket_options.hpp"
-#include "net/throwaway_certificate.hpp"
-#include "net/tls_context.hpp"
-#include "net/tls_failure.hpp"
+#include "net/tls/context.hpp"
+#include "net/tls/failure.hpp"
+#include "net/tls/throwaway_certificate.hpp"
 #include "support/loopback.hpp"
 
 namespace hpb::test {

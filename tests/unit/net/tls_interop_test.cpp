@@ -6,8 +6,8 @@
 
 #include <thread>
 
-#include "net/throwaway_certificate.hpp"
-#include "net/tls_context.hpp"
+#include "net/tls/context.hpp"
+#include "net/tls/throwaway_certificate.hpp"
 #include "support/loopback.hpp"
 
 namespace hpb::test {

@@ -1,5 +1,5 @@
 // What a TLS 1.3 peer can do behind its handshake that no honest one does.
-#include "net/tls_records.hpp"
+#include "net/tls/records.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-#include "net/websocket.hpp"
+#include "net/websocket/websocket.hpp"
 
 #include <gmock/gmock.h>
 
