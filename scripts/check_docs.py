@@ -297,7 +297,7 @@ class Manual:
 def counters_of_sources(root):
     """{name} of every line of counters that an agent or a relay logs: `name={}` three times or more."""
     found = set()
-    for path in sorted([*root.glob("src/agent/*.[ch]pp"), *root.glob("src/relay/*.[ch]pp")]):
+    for path in sorted(path for folder in ("agent", "relay") for path in (root / "src" / folder).rglob("*.[ch]pp")):
         text = path.read_text(encoding="utf-8")
         for literals in re.findall(r'(?:"(?:[^"\\\n]|\\.)*"\s*)+', text):
             line = "".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', literals))
@@ -437,7 +437,7 @@ def check_environment(root, documents):
     for name, (document, number) in sorted(told.items()):
         if name not in read and name not in cmake:
             yield document, number, f"nothing reads the environment variable {name}"
-    for path in sorted([*root.glob("apps/hpb/*.cpp"), *root.glob("src/*/*.cpp")]):
+    for path in sorted([*root.glob("apps/hpb/*.cpp"), *(root / "src").rglob("*.cpp")]):
         for name in re.findall(r'"(HPB_[A-Z_]+)"', path.read_text(encoding="utf-8")):
             if name not in told:
                 yield str(path.relative_to(root)), 1, f"no document has the environment variable {name}"
