@@ -9,6 +9,8 @@
 * Counters: the tables of "Counters" in docs/configuration.md and the lines that SIGUSR1 asks for have the same names.
 * Limits: the table of "Limits" in docs/architecture.md has a row for each counter of src/ops/limits.hpp, each of
   those is counted somewhere, and every constant that the table names, or that is called kMax… in src, is in both.
+* Questions: every row of "Questions with their answers" in docs/architecture.md names one file that exists, and the
+  functions that it defines.
 * Exit codes: those of apps/hpb/cli.hpp, in docs/configuration.md, in the manual page and wherever one is named.
 * Environment variables HPB_*: named in a document where the program reads one, and read by something where named.
 
@@ -22,6 +24,7 @@ import sys
 ARCHITECTURE = "docs/architecture.md"
 CONFIGURATION = "docs/configuration.md"
 MANUAL = "docs/man/hpb.1"
+QUESTIONS = "Questions with their answers"
 SECTIONS = ("PortBridge", "Relay", "Serilog", "AgentMetrics")
 #: Read so that nobody is warned, and not carried over: no document has to explain them one by one.
 UNEXPLAINED = re.compile(r"AgentMetrics:|Serilog:(Using|Properties|Enrich|Filter|MinimumLevel:Override)")
@@ -331,11 +334,12 @@ def section(document, heading):
             yield number, line
 
 
-def limit_rows(document):
-    """(number, cells) of the table of limits, without its head and the rows that are headings of groups."""
-    for number, line in section(document, "Limits"):
+def table_rows(document, heading, first):
+    """(number, cells) of a section's table, without its head, which begins with the cell `first`, and the rows that are
+    headings of groups."""
+    for number, line in section(document, heading):
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        if cells and cells[0] != "limit" and not re.match(r"-|\*\*", cells[0]):
+        if cells and cells[0] != first and not re.match(r"-|\*\*", cells[0]):
             yield number, cells
 
 
@@ -375,7 +379,7 @@ def check_limits(root, documents):
     counters = names | counters_of_sources(root)
     constants = constants_of_sources(root)
     told, named = set(), set()
-    for number, cells in limit_rows(document):
+    for number, cells in table_rows(document, "Limits", "limit"):
         if len(cells) != 5 or not cells[3]:
             yield document.name, number, "a row of Limits has five cells, the fourth of them for the counter"
             continue
@@ -397,6 +401,35 @@ def check_limits(root, documents):
     configuration = next((d for d in documents if d.name == CONFIGURATION), None)
     if configuration and not any("architecture.md#limits" in line for _, line in section(configuration, "Counters")):
         yield CONFIGURATION, 1, "Counters does not lead to the table of limits"
+
+
+def defines(source, function):
+    """Does this text define the function, at the beginning of a line, or inline in its class?"""
+    if re.search(rf"^(?:\S.*[ *&])?{function}\(", source, re.M):
+        return True
+    scope, _, name = function.rpartition("::")
+    inline = re.search(rf"^(?:class|struct) {scope}\b.*?\n\}};", source, re.M | re.S) if scope else None
+    return inline is not None and re.search(rf"^ +\S.*[ *&]{name}\([^;]*\{{", inline.group(), re.M) is not None
+
+
+def check_questions(root, documents):
+    document = next((d for d in documents if d.name == ARCHITECTURE), None)
+    if document is None:
+        return
+    rows = list(table_rows(document, QUESTIONS, "question"))
+    if not rows:
+        yield document.name, 1, f"there are no {QUESTIONS}"
+    for number, cells in rows:
+        file, *functions = re.findall(r"`([^`]+)`", cells[-1]) or [""]
+        if len(cells) != 3 or not cells[1] or not functions:
+            yield document.name, number, "a row of questions has three cells, the last for a file and a function"
+        elif not (root / file).is_file():
+            yield document.name, number, f"there is no file {file}"
+        else:
+            source = (root / file).read_text(encoding="utf-8")
+            for function in functions:
+                if not defines(source, function):
+                    yield document.name, number, f"{file} defines no function {function}"
 
 
 def check_exit_codes(root, documents):
@@ -453,8 +486,8 @@ def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent).resolve()
     documents = documents_of(root)
     offences = []
-    for check in (check_links, check_flags, check_keys, check_counters, check_limits, check_exit_codes,
-                  check_environment):
+    for check in (check_links, check_flags, check_keys, check_counters, check_limits, check_questions,
+                  check_exit_codes, check_environment):
         offences += check(root, documents)
     for name, number, what in sorted(set(offences)):
         print(f"{name}:{number}: {what}")

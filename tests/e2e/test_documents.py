@@ -81,6 +81,11 @@ FAULTS = {
                              "src/agent/client/bridge.hpp:1: the limit kMaxBrandNew is in no row of Limits"),
     "counters without their limits": (CONFIGURATION, "[limits](architecture.md#limits)", "limits",
                                       "Counters does not lead to the table of limits"),
+    "function that answers": ("src/session/session_channels.cpp", "void Session::on_timeout(", "void Session::on_time(",
+                              r"docs/architecture.md:\d+: src/session/session_channels.cpp defines no function "
+                              "Session::on_timeout"),
+    "file that answers": (ARCHITECTURE, "`src/relay/access.cpp`", "`src/relay/tokens.cpp`",
+                          "there is no file src/relay/tokens.cpp"),
     "exit code in text": ("README.md", None, "\nIt ends with exit code 7.\n", "hpb has no exit code 7"),
     "exit code that is new": ("apps/hpb/cli.hpp", "kExitUsage = 2;", "kExitUsage = 2;\ninline constexpr int kExitNew = 3;",
                               "the exit code 3 is not explained"),
