@@ -8,9 +8,8 @@ hpb := build/release/hpb
 # Our C++ files, and the newest clang-format and clang-tidy there are (the versions differ by system).
 sources = $(shell find src apps tools tests bench -name '*.[ch]pp' -not -path '*/node_modules/*' 2>/dev/null)
 newest = $(shell for v in 19 18 17 16; do command -v $(1)-$$v && exit; done; echo $(1))
-# The sans-IO cores: what clang-tidy reads within a minute or two. `make lint TIDY=all` reads everything.
-TIDY ?= base|http|crypto|tls|websocket|hc|v1|session
-tidy_folders = $(if $(filter all,$(TIDY)),[a-z0-9]+,$(TIDY))
+# What clang-tidy reads: everything, or for a first look a folder, such as TIDY=src/session.
+TIDY ?= src apps tools
 
 help: ## Show this list
 	@echo "Hybrid Port Bridge: make <target>"
@@ -43,14 +42,14 @@ format: ## Lay out the C++ sources with clang-format
 	@scripts/setup.sh dev
 	@$(call newest,clang-format) -i $(sources) && echo "formatted $(words $(sources)) files"
 
-lint: ## Check layout, layers, documents and (for the cores) clang-tidy: TIDY=all for all folders
+lint: ## Check layout, layers, documents, and run clang-tidy: TIDY=src/session reads that folder only
 	@scripts/setup.sh dev
 	@echo "layout: $(words $(sources)) files" && $(call newest,clang-format) --dry-run -Werror $(sources)
 	@scripts/check_layers.py
 	@scripts/check_docs.py
 	@scripts/check_faults.py
 	@cmake --preset release -B build/lint -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
-	@find src -name '*.cpp' | grep -E '^src/($(tidy_folders))/' | grep -v '/boost_' \
+	@find $(TIDY) -name '*.cpp' -not -name 'boost_*' \
 	    | xargs -P "$$(nproc)" -n 4 $(call newest,clang-tidy) -p build/lint --quiet
 
 package: ## Make a Debian package in build/release

@@ -107,7 +107,7 @@ Result<void> TlsBatch::flush(SSL* ssl, int descriptor) {
         if (!sent) return sent.error();
         unsent->sent += *sent;
         if (unsent->sent < kept.size()) return Error(asio::error::would_block);
-        kept = {};  // with its memory
+        kept = {};  // frees the capacity
         unsent->sent = 0;
         return {};
     }

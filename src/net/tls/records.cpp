@@ -128,9 +128,9 @@ Result<std::size_t> TlsRecords::read_records(int descriptor, MutableByteSpan int
     if (const std::size_t ready = take_content(into); ready > 0) return ready;
     for (;;) {
         if (closed_) return std::size_t{0};
-        // Not asked in vain: the one who waits then is told of what has come since.
+        // The last recv() emptied the socket; epoll reports what has come since.
         if (std::exchange(drained_, false)) {
-            if (partial_.empty()) partial_ = {};  // with its memory: this one waits now
+            if (partial_.empty()) partial_ = {};  // frees the capacity: this connection waits now
             return kWouldBlock;
         }
         // What `into` holds as full records, and at least one of those.
@@ -144,7 +144,7 @@ Result<std::size_t> TlsRecords::read_records(int descriptor, MutableByteSpan int
         const auto n = ::recv(descriptor, buffer.data() + have, wanted - have, MSG_DONTWAIT);
         if (n < 0) {
             if (!would_block()) return system_error_now();
-            if (partial_.empty()) partial_ = {};  // with its memory: this one waits now
+            if (partial_.empty()) partial_ = {};  // frees the capacity: this connection waits now
             return kWouldBlock;
         }
         if (n == 0) return std::size_t{0};
@@ -332,7 +332,7 @@ Result<void> TlsRecords::flush_records(int descriptor) {
     }
     unsent_begin_ += static_cast<std::size_t>(n);
     if (unsent_begin_ < unsent_.size()) return kWouldBlock;
-    unsent_ = {};  // with its memory
+    unsent_ = {};  // frees the capacity
     unsent_begin_ = 0;
     return {};
 }
