@@ -33,7 +33,7 @@ Result<std::size_t> outcome(ssize_t n) {
 
 }  // namespace
 
-Stream::Stream(Socket socket) : socket_(std::move(socket)), transport_(make_plain_transport()) {}
+Stream::Stream(Socket socket) : socket_(std::move(socket)), transport_(plain_transport()) {}
 
 int Stream::descriptor() const {
     // native_handle() is not const, though asking for it changes nothing.

@@ -31,7 +31,7 @@ public:
     ~Stream() = default;
 
     /// Puts another transport in place of the one there is. No operation may be pending.
-    void use(std::unique_ptr<Transport> transport) { transport_ = std::move(transport); }
+    void use(TransportPtr transport) { transport_ = std::move(transport); }
 
     /// @return bytes read; 0 at the end of the stream. try_read() gives would_block instead of
     /// waiting.
@@ -111,7 +111,7 @@ public:
 
     /// A connection between threads: no coroutine may be using the Stream. See attach().
     struct Detached {
-        std::unique_ptr<Transport> transport;
+        TransportPtr transport;
         int descriptor = -1;
         int family = 0;  ///< AF_INET …
 
@@ -128,7 +128,7 @@ private:
                                                    Socket::wait_error};
 
     Socket socket_;
-    std::unique_ptr<Transport> transport_;
+    TransportPtr transport_;
 };
 
 /// Interrupts a stream when time is up, unless destroyed before.

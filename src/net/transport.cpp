@@ -9,6 +9,7 @@ namespace {
 
 class PlainTransport final : public Transport {
 public:
+    void release() override {}
     Result<std::size_t> try_read(int descriptor, MutableByteSpan into) override {
         const auto n = ::recv(descriptor, into.data(), into.size(), MSG_DONTWAIT);
         if (n >= 0) return static_cast<std::size_t>(n);
@@ -41,12 +42,13 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Transport> make_plain_transport() {
-    return std::make_unique<PlainTransport>();
+TransportPtr plain_transport() {
+    static PlainTransport shared;
+    return TransportPtr(&shared);
 }
 
-std::unique_ptr<Transport> make_failed_transport(Error failure) {
-    return std::make_unique<FailedTransport>(std::move(failure));
+TransportPtr make_failed_transport(Error failure) {
+    return TransportPtr(new FailedTransport(std::move(failure)));
 }
 
 }  // namespace hpb::net

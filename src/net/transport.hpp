@@ -15,6 +15,8 @@ public:
     Transport(const Transport&) = delete;
     Transport& operator=(const Transport&) = delete;
     virtual ~Transport() = default;
+    /// Deletes it, unless it is shared by all.
+    virtual void release() { delete this; }
 
     /// @return bytes read; 0 at the end of the stream; would_block (boost::asio::error). Any other
     /// error is final: nothing of `into` may be used.
@@ -31,11 +33,16 @@ public:
     [[nodiscard]] virtual bool secure() const = 0;
 };
 
-/// TCP as it is.
-[[nodiscard]] std::unique_ptr<Transport> make_plain_transport();
+struct ReleaseTransport {
+    void operator()(Transport* transport) const { transport->release(); }
+};
+using TransportPtr = std::unique_ptr<Transport, ReleaseTransport>;
+
+/// TCP as it is. One object for all: a hundred thousand idle connections have no use for more.
+[[nodiscard]] TransportPtr plain_transport();
 
 /// The transport of a connection that has failed before it carried anything: every call returns
 /// `failure`.
-[[nodiscard]] std::unique_ptr<Transport> make_failed_transport(Error failure);
+[[nodiscard]] TransportPtr make_failed_transport(Error failure);
 
 }  // namespace hpb::net

@@ -76,7 +76,7 @@ void Connection::tell_failed_handshake(const Error& error, bool evicted, bool la
 }
 
 net::awaitable<void> Connection::answer_plain_http() {
-    stream_.use(net::make_plain_transport());
+    stream_.use(net::plain_transport());
     request_.tracking_id = hc::make_tracking_id("");
     const Refusal refusal{400, "The relay speaks TLS on this port; use wss:// or https://"};
     // The log has the handshake that failed already.

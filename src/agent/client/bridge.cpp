@@ -24,7 +24,8 @@ Bridge::Bridge(const asio::any_io_executor& executor, net::ExecutorPool& pool,
       pool_(&pool),
       context_(std::move(context)),
       entity_(std::move(entity)),
-      speaks_v1_(context_->options.session.protocol == config::Protocol::v1) {
+      peer_(context_->options.session.protocol == config::Protocol::v1 ? Peer::v1
+                                                                       : Peer::in_sessions) {
     net::reserve_descriptors(kReserve);
 }
 
@@ -58,13 +59,13 @@ void Bridge::stop() {
 void Bridge::hand_out() {
     // Opening a stream makes its session tell what else it has to tell, and that leads here again.
     if (stopping_ || std::exchange(handing_out_, true)) return;
-    if (speaks_v1_) {
+    if (peer_ == Peer::v1) {
         hand_out_to_slots();
     } else {
         while (!waiting_.empty() && hand_to_session(waiting_.front())) waiting_.pop_front();
     }
     handing_out_ = false;
-    if (waiting_.empty() || dialling_) return;
+    if (waiting_.empty() || peer_ == Peer::asking) return;
     const bool pending = std::any_of(sessions_.begin(), sessions_.end(),
                                      [](const auto& s) { return s->is_pending(); });
     if (pending) return;
@@ -75,7 +76,7 @@ void Bridge::hand_out() {
                        {});
         return;
     }
-    dialling_ = true;
+    peer_ = Peer::asking;
     net::spawn(executor_, dial(shared_from_this()));
 }
 
@@ -95,7 +96,7 @@ net::awaitable<void> Bridge::dial(std::shared_ptr<Bridge> self) {
 }
 
 void Bridge::on_dialled(Result<RelayDialer::SenderChannel> channel) {
-    dialling_ = false;
+    peer_ = Peer::in_sessions;
     if (stopping_) return;
     if (!channel) return on_dial_failed(channel.error());
     if (channel->subprotocol == kProtocolV2) return begin_session(std::move(channel->websocket));
@@ -124,13 +125,13 @@ void Bridge::on_dial_failed(const Error& why) {
     if (sessions_.empty() || is_permanent(why)) return refuse_waiting(why, {});
     refuse_waiting(why, kPatience);
     if (waiting_.empty()) return;
-    dialling_ = true;
+    peer_ = Peer::asking;
     net::spawn(executor_, dial_later(shared_from_this()));
 }
 
 net::awaitable<void> Bridge::dial_later(std::shared_ptr<Bridge> self) {
     co_await net::sleep_for(kRetry);
-    self->dialling_ = false;
+    self->peer_ = Peer::in_sessions;
     self->hand_out();
 }
 
@@ -216,7 +217,7 @@ void Bridge::make_slots(std::size_t index) {
 }
 
 void Bridge::begin_v1(net::WebSocket websocket) {
-    speaks_v1_ = true;
+    peer_ = Peer::v1;
     ops::log_debug(kComponent, "{}: the service agent speaks v1", entity_);
     if (!waiting_.empty()) {
         Waiting first = std::move(waiting_.front());
@@ -249,7 +250,7 @@ void Bridge::pass(const std::shared_ptr<ChannelSlot>& slot, Waiting waiting) {
 
 // The service agent has been replaced by one that speaks v2.
 void Bridge::on_v2(std::size_t mapping, std::vector<ChannelSlot::Waiting> applications) {
-    if (context_->options.session.protocol != config::Protocol::v1) speaks_v1_ = false;
+    if (context_->options.session.protocol != config::Protocol::v1) peer_ = Peer::in_sessions;
     for (auto& each : applications) {
         auto application = net::Stream::attach(executor_, std::move(each.application));
         const auto peer = application.remote_endpoint();

@@ -57,6 +57,12 @@ private:
         std::vector<std::shared_ptr<ChannelSlot>> slots;  // for v1
         std::size_t turn = 0;
     };
+    /// How the service agent is talked to.
+    enum class Peer {
+        in_sessions,  ///< v2: sessions_, and another is asked for when none has room
+        asking,       ///< dialling a channel, whose subprotocol tells what it speaks
+        v1            ///< it has chosen v1; until a channel of a slot chooses v2 (on_v2)
+    };
     struct Waiting {
         std::size_t mapping;
         net::Stream application;
@@ -93,8 +99,7 @@ private:
     std::vector<Mapping> mappings_;
     std::vector<std::shared_ptr<ClientSession>> sessions_;
     std::deque<Waiting> waiting_;
-    bool speaks_v1_ = false;
-    bool dialling_ = false;
+    Peer peer_ = Peer::in_sessions;
     bool told_of_dropped_choice_ = false;
     bool handing_out_ = false;
     bool stopping_ = false;

@@ -75,13 +75,13 @@ void ClientChannel::note_half_close() {
 }
 
 void ClientChannel::on_bytes(ByteSpan bytes) {
-    if (!looked_at_) look_at_first(bytes);
+    if (heard_ == Heard::nothing) look_at_first(bytes);
     if (!open()) return;
     while (const auto piece = decoder_.next(bytes)) {
         if (piece->payload.empty()) continue;
         const auto connection = find(piece->id);
         if (!connection) continue;
-        if (!std::exchange(valid_, true)) notes_->carried_frames();
+        if (std::exchange(heard_, Heard::frames) != Heard::frames) notes_->carried_frames();
         connection->deliver(piece->payload);
     }
 }
@@ -140,7 +140,7 @@ void ClientChannel::look_at_first(ByteSpan bytes) {
         std::equal(preamble.begin(), preamble.end(), first.begin()))
         return on_no_bridge("it echoes what it receives");
     if (first.size() < v1::kFrameHeaderSize) return;
-    looked_at_ = true;
+    heard_ = Heard::first_bytes;
     v1::ConnectionId id;
     std::copy_n(first.begin(), id.bytes.size(), id.bytes.begin());
     if (!v1::is_version_4(id))
@@ -164,7 +164,8 @@ void ClientChannel::close_here(std::uint16_t code, const std::string& reason) {
 }
 
 tunnel_v1::Channel::TimePoint ClientChannel::note_nothing_back(TimePoint now) {
-    if (valid_ || notes_->said(MappingNotes::Limit::no_answer)) return TimePoint::max();
+    if (heard_ == Heard::frames || notes_->said(MappingNotes::Limit::no_answer))
+        return TimePoint::max();
     const auto due = begun_ + kNothingBack;
     if (now < due) return due;
     if (sent_any() && notes_->first_time(MappingNotes::Limit::no_answer)) {
@@ -177,14 +178,14 @@ tunnel_v1::Channel::TimePoint ClientChannel::note_nothing_back(TimePoint now) {
 }
 
 std::string ClientChannel::missing_at_end() const {
-    if (!looked_at_ && v1::is_azbridge_refusal(as_bytes(first_)))
+    if (heard_ == Heard::nothing && v1::is_azbridge_refusal(as_bytes(first_)))
         return "its listener speaks azbridge's protocol, but this agent speaks the .NET bridge's";
     return decoder_.in_frame() ? "it ended inside a frame" : "";
 }
 
 void ClientChannel::on_over(tunnel_v1::ChannelEnd how, const std::string& why) {
     std::uint64_t suppressed = 0;
-    const bool at_once = !valid_ && !closed_here_ && sent_any() &&
+    const bool at_once = heard_ != Heard::frames && !closed_here_ && sent_any() &&
                          how == tunnel_v1::ChannelEnd::clean && why != kAgentStops &&
                          net::Clock::now() < begun_ + kAtOnce;
     if (at_once && notes_->closed_at_once()) {

@@ -39,6 +39,13 @@ public:
     void retire();
 
 private:
+    /// What the listener has sent so far, by which it shows whether it is a service agent.
+    enum class Heard {
+        nothing,      ///< less than a frame's header
+        first_bytes,  ///< enough to tell other protocols
+        frames        ///< a frame of one of our connections
+    };
+
     [[nodiscard]] net::awaitable<void> on_local_end(
         std::shared_ptr<tunnel_v1::Connection> connection, tunnel_v1::LocalEnd end) override;
     void on_bytes(ByteSpan bytes) override;
@@ -58,9 +65,8 @@ private:
     Options options_;
     std::shared_ptr<MappingNotes> notes_;
     v1::FrameDecoder decoder_;
-    std::string first_;       // inbound bytes until they are known to be v1
-    bool looked_at_ = false;  // the first bytes
-    bool valid_ = false;      // a frame of one of our connections has arrived
+    std::string first_;  // inbound bytes until they are known to be v1
+    Heard heard_ = Heard::nothing;
     bool closed_here_ = false;
     bool retired_ = false;
     TimePoint begun_;

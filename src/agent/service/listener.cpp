@@ -81,7 +81,7 @@ net::awaitable<void> Listener::run(std::shared_ptr<Listener> self) {
     while (!self->stopping_) {
         const Error error = co_await self->serve_once();
         if (self->stopping_) break;
-        if (!self->registered_once_ && is_permanent(error)) {
+        if (self->registration_ == Registration::never && is_permanent(error)) {
             self->stopping_ = true;
             if (self->events_.on_fatal) self->events_.on_fatal(error);
             break;
@@ -377,21 +377,23 @@ net::awaitable<void> Listener::keep(std::shared_ptr<Listener> self,
 void Listener::on_connected() {
     const auto now = net::Clock::now();
     const std::string relay = context_->dialer->name();
-    if (registered_once_) {
+    const bool first =
+        std::exchange(registration_, Registration::registered) == Registration::never;
+    if (!first) {
         const auto gone = std::chrono::duration_cast<std::chrono::milliseconds>(now - lost_at_);
         ops::log_info(kComponent, "{}: listening at relay {} again after {:.1f} s", options_.path,
                       relay, static_cast<double>(gone.count()) / 1000.0);
     } else {
         ops::log_info(kComponent, "{}: listening at relay {}", options_.path, relay);
     }
-    connected_ = true;
     connected_at_ = now;
     last_failure_ = {};
-    if (!std::exchange(registered_once_, true) && events_.on_registered) events_.on_registered();
+    if (first && events_.on_registered) events_.on_registered();
 }
 
 std::chrono::milliseconds Listener::on_failure(const Error& error) {
-    if (std::exchange(connected_, false)) {
+    if (registration_ == Registration::registered) {
+        registration_ = Registration::lost;
         lost_at_ = net::Clock::now();
         ops::log_warn(kComponent, "{}: control channel lost ({}); reconnecting", options_.path,
                       error.message());

@@ -50,6 +50,7 @@ public:
 
 private:
     struct Control;
+    enum class Registration { never, registered, lost };
 
     [[nodiscard]] net::awaitable<Error> serve_once();
     [[nodiscard]] net::awaitable<Result<RelayDialer::Registration>> register_once();
@@ -94,10 +95,9 @@ private:
     std::shared_ptr<Quota> answers_;  // that wait for the relay to take them
     Backoff backoff_;
     Patience patience_;
+    Registration registration_ = Registration::never;
     bool stopping_ = false;
-    bool registered_once_ = false;
     bool told_of_dropped_offers_ = false;
-    bool connected_ = false;
     net::Clock::time_point connected_at_;
     net::Clock::time_point lost_at_;
     boost::system::error_code last_failure_;

@@ -42,7 +42,7 @@ net::awaitable<void> Channel::run(std::shared_ptr<Channel> self) {
     net::spawn(self->executor(), watch(self));
     std::string why;
     const ChannelEnd how = co_await self->read_until_end(why);
-    self->over_ = true;
+    self->phase_ = Phase::over;
     self->end_connections(how);
     self->on_over(how, why);
     self->wake();
@@ -53,21 +53,21 @@ net::awaitable<void> Channel::run(std::shared_ptr<Channel> self) {
 net::awaitable<ChannelEnd> Channel::read_until_end(std::string& why) {
     std::size_t read = 0;
     for (;;) {
-        while (queued_ >= kMaxQueued && !closing_) {
-            reading_stopped_ = true;
-            if (!std::exchange(was_paused_, true)) ops::reached(ops::Limit::paused_channels);
+        while (queued_ >= kMaxQueued && phase_ == Phase::open) {
+            if (std::exchange(reading_, Reading::paused) == Reading::never_paused)
+                ops::reached(ops::Limit::paused_channels);
             co_await room_.wait();
             reading_since_ = net::Clock::now();
         }
-        reading_stopped_ = false;
+        if (reading_ == Reading::paused) reading_ = Reading::resumed;
         const auto piece = co_await websocket_.receive();
         if (!piece) {
             why = piece.error().message();
-            co_return closing_ ? ChannelEnd::clean : ChannelEnd::lost;
+            co_return phase_ == Phase::closing ? ChannelEnd::clean : ChannelEnd::lost;
         }
         if (!*piece) break;
         const ByteSpan payload = (*piece)->payload;
-        if (!closing_) on_bytes(payload);
+        if (phase_ == Phase::open) on_bytes(payload);
         read += payload.size();
         if (read < kReadTurn) continue;
         read = 0;
@@ -78,7 +78,7 @@ net::awaitable<ChannelEnd> Channel::read_until_end(std::string& why) {
     // No code at all is how some libraries say 1000 (RFC 6455 section 7.1.5).
     if (close.code == kNormalClosure || close.code == 0) {
         // Half a frame is no end, however orderly: the stream must not pass for a whole one.
-        std::string missing = closing_ ? "" : missing_at_end();
+        std::string missing = phase_ == Phase::closing ? "" : missing_at_end();
         if (missing.empty()) co_return ChannelEnd::clean;
         why = std::move(missing);
         co_return ChannelEnd::lost;
@@ -88,14 +88,14 @@ net::awaitable<ChannelEnd> Channel::read_until_end(std::string& why) {
 }
 
 void Channel::shut_down() {
-    if (over_) return;
+    if (phase_ == Phase::over) return;
     end_connections(ChannelEnd::clean);
     begin_close(kNormalClosure, std::string(kAgentStops));
 }
 
 void Channel::begin_close(std::uint16_t code, const std::string& reason) {
-    if (closing_ || over_) return;
-    closing_ = true;
+    if (phase_ != Phase::open) return;
+    phase_ = Phase::closing;
     close_deadline_ = net::Clock::now() + kCloseLimit;
     websocket_.send_close(code, reason);
     room_.notify_all();
@@ -108,16 +108,6 @@ void Channel::end_connections(ChannelEnd how) {
     for (const auto& [_, connection] : ending) connection->on_channel_end(how);
 }
 
-net::awaitable<void> Channel::take_turn() {
-    while (turn_taken_) co_await turn_.wait();
-    turn_taken_ = true;
-}
-
-void Channel::leave_turn() {
-    turn_taken_ = false;
-    turn_.notify_one();
-}
-
 net::awaitable<Result<void>> Channel::send(MutableByteSpan frame) {
     sent_any_ = true;
     return websocket_.send_in_place(websocket::Opcode::binary, frame);
@@ -126,7 +116,7 @@ net::awaitable<Result<void>> Channel::send(MutableByteSpan frame) {
 void Channel::on_consumed(std::size_t bytes) {
     if (bytes == 0) return;
     queued_ -= bytes;
-    if (reading_stopped_ && queued_ < kMaxQueued) room_.notify_all();
+    if (reading_ == Reading::paused && queued_ < kMaxQueued) room_.notify_all();
 }
 
 void Channel::wake() {
@@ -154,12 +144,12 @@ void Channel::forget(const v1::ConnectionId& id) {
 }
 
 net::awaitable<void> Channel::watch(std::shared_ptr<Channel> self) {
-    while (!self->over_) {
+    while (self->phase_ != Phase::over) {
         self->woken_ = false;
         const auto now = net::Clock::now();
         const auto own = self->keep_time(now);
         const auto due = std::min(own, self->on_time(now));
-        if (self->over_) break;
+        if (self->phase_ == Phase::over) break;
         if (self->woken_) continue;  // by what was just done
         (void)co_await self->wake_.wait_until(due);
     }
@@ -176,7 +166,7 @@ Channel::TimePoint Channel::keep_time(TimePoint now) {
         next_pong_ = now + kKeepAlive;
     }
     auto due = std::min(next_pong_, close_deadline_);
-    if (websocket_.peer_pings() && !reading_stopped_) {
+    if (websocket_.peer_pings() && reading_ != Reading::paused) {
         const auto silent_at = std::max(websocket_.last_received(), reading_since_) + kPeerSilence;
         if (now >= silent_at) {
             ops::reached(ops::Limit::silent_relays);

@@ -10,7 +10,7 @@
 #include "agent/channel_registry.hpp"
 #include "agent/tunnel_v1/connection.hpp"
 #include "agent/tunnel_v1/idle_order.hpp"
-#include "net/signal.hpp"
+#include "net/async_mutex.hpp"
 #include "net/websocket/websocket.hpp"
 #include "v1/frame.hpp"
 
@@ -62,14 +62,14 @@ public:
     [[nodiscard]] net::asio::any_io_executor executor() const override {
         return websocket_.executor();
     }
-    [[nodiscard]] bool open() const { return !closing_ && !over_; }
+    [[nodiscard]] bool open() const { return phase_ == Phase::open; }
     [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
 
     // Called by connections.
 
     /// Waits until no other connection of this channel is reading and sending.
-    [[nodiscard]] net::awaitable<void> take_turn();
-    void leave_turn();
+    [[nodiscard]] net::awaitable<void> take_turn() { return turn_.lock(); }
+    void leave_turn() { turn_.unlock(); }
     /// Sends one frame, with its header, as one message. Room for WebSocket's header lies before
     /// it.
     [[nodiscard]] net::awaitable<Result<void>> send(MutableByteSpan frame);
@@ -115,6 +115,14 @@ protected:
     [[nodiscard]] bool sent_any() const { return sent_any_; }
 
 private:
+    enum class Phase {
+        open,
+        closing,  ///< our Close is on its way; what still arrives is ignored
+        over      ///< nothing more arrives; the connections have been told
+    };
+    /// Whether the channel is read: not while too much waits for its connections.
+    enum class Reading { never_paused, paused, resumed };
+
     static net::awaitable<void> run(std::shared_ptr<Channel> self);
     static net::awaitable<void> watch(std::shared_ptr<Channel> self);
     [[nodiscard]] net::awaitable<ChannelEnd> read_until_end(std::string& why);
@@ -130,17 +138,14 @@ private:
     std::unordered_map<v1::ConnectionId, std::shared_ptr<Connection>> connections_;
     std::size_t most_connections_ = 0;
     IdleOrder idle_order_;
-    net::Signal turn_;
-    bool turn_taken_ = false;
+    net::AsyncMutex turn_;
     net::Signal room_;
     std::size_t queued_ = 0;
     net::Signal wake_;
     bool woken_ = false;
-    bool reading_stopped_ = false;
-    bool was_paused_ = false;  // at least once
     bool sent_any_ = false;
-    bool closing_ = false;
-    bool over_ = false;
+    Phase phase_ = Phase::open;
+    Reading reading_ = Reading::never_paused;
     TimePoint close_deadline_ = TimePoint::max();
     TimePoint next_pong_;
     TimePoint next_vanished_check_ = TimePoint::max();

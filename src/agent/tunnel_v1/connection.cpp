@@ -61,8 +61,7 @@ void Connection::attach(net::Stream stream) {
 
 void Connection::deliver(ByteSpan payload) {
     if (over_ || write_failed_) return;
-    spoken_ = true;
-    unanswered_ = false;
+    talk_ = Talk::inbound;
     inbound_bytes_ += payload.size();
     last_activity_ = last_inbound_ = net::Clock::now();
     if (stream_ && queue_.empty() && !writing_) {
@@ -166,8 +165,7 @@ net::awaitable<std::optional<LocalEnd>> Connection::forward_once() {
         } else if (*read == 0) {
             end = LocalEnd::eof;
         } else if (!channel_end_) {
-            spoken_ = true;
-            unanswered_ = true;
+            talk_ = Talk::unanswered;
             last_activity_ = net::Clock::now();
             std::byte* frame = slab.data() - v1::kFrameHeaderSize;
             v1::encode_frame_header(frame, id_, *read);

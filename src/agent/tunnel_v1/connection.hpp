@@ -56,11 +56,11 @@ public:
     [[nodiscard]] net::Clock::time_point last_activity() const { return last_activity_; }
     /// When the connection began, and whether either side has sent a byte since.
     [[nodiscard]] net::Clock::time_point begun() const { return begun_; }
-    [[nodiscard]] bool silent() const { return !spoken_; }
+    [[nodiscard]] bool silent() const { return talk_ == Talk::none; }
     /// Inbound bytes so far.
     [[nodiscard]] std::uint64_t inbound_bytes() const { return inbound_bytes_; }
     /// True if the last bytes of the connection were outbound: they are still unanswered.
-    [[nodiscard]] bool unanswered() const { return unanswered_; }
+    [[nodiscard]] bool unanswered() const { return talk_ == Talk::unanswered; }
     /// False once writing to the socket has failed.
     [[nodiscard]] bool takes_data() const { return !over_ && !write_failed_; }
     /// True if the socket's other end has everything that was delivered, as far as TCP can tell.
@@ -77,6 +77,9 @@ public:
     }
 
 private:
+    /// Which way the last bytes went.
+    enum class Talk { none, inbound, unanswered };
+
     static net::awaitable<void> read_loop(std::shared_ptr<Connection> self);
     static net::awaitable<void> write_loop(std::shared_ptr<Connection> self);
     [[nodiscard]] net::awaitable<LocalEnd> forward_until_end();
@@ -101,8 +104,7 @@ private:
     bool write_failed_ = false;
     bool over_ = false;  // close() or abort(): nothing more is delivered
     std::optional<ChannelEnd> channel_end_;
-    bool spoken_ = false;
-    bool unanswered_ = false;
+    Talk talk_ = Talk::none;
     VanishedPeer vanished_;
     net::Clock::time_point begun_;
     net::Clock::time_point last_activity_;

@@ -14,8 +14,8 @@ namespace asio = net::asio;
 /// Bytes of one socket after which the others of this thread get their turn.
 constexpr std::size_t kReadTurn = 256 * 1024;
 /// Room for one read: grows while reads fill it, so that a keystroke takes no more than a slab.
-constexpr std::size_t kLeastRead = 4 * 1024;
-constexpr std::size_t kMostRead = 256 * 1024;
+constexpr std::uint32_t kLeastRead = 4 * 1024;
+constexpr std::uint32_t kMostRead = 256 * 1024;
 constexpr std::size_t kPieces = 17;  // slabs of one read or write: kMostRead, begun within a slab
 /// A reset discards what is on its way, as TCP's does; but what had left a direct connection's
 /// sender before its reset would have arrived, so it is waited for, up to this long.
@@ -28,19 +28,19 @@ BridgedSocket::BridgedSocket(SessionDriver& driver, session::StreamId stream, ne
                              Place place)
     : driver_(&driver),
       stream_(stream),
+      expected_(kLeastRead),
       socket_(std::move(socket)),
       place_(std::move(place)),
-      last_activity_(net::Clock::now()),
-      expected_(kLeastRead) {}
+      last_activity_(net::Clock::now()) {}
 
 void BridgedSocket::start(const std::shared_ptr<SessionDriver>& driver) {
     // Not at once: the caller has not finished with the stream.
     asio::post(driver->executor(), [self = shared_from_this(), driver] {
-        if (self->over_) return;
+        if (self->is_over()) return;
         self->write_more();
         // The end may have come while the target was being dialled, when nobody was here to hear
         // it.
-        if (!self->over_ && driver->core().inbound_finished(self->stream_))
+        if (!self->is_over() && driver->core().inbound_finished(self->stream_))
             self->on_inbound_finished();
         self->read_more();
         driver->pump();
@@ -50,7 +50,7 @@ void BridgedSocket::start(const std::shared_ptr<SessionDriver>& driver) {
 // ---- socket to stream
 
 void BridgedSocket::read_more() {
-    if (over_ || resetting_ || reading_ != Reading::idle) return;
+    if (phase_ != Phase::open || reading_ != Reading::idle) return;
     const auto driver = driver_->shared_from_this();  // reading may end this socket
     std::size_t turn = 0;
     while (read_once(turn)) {
@@ -112,7 +112,7 @@ void BridgedSocket::wait_for_bytes() {
     socket_.async_wait(
         net::Stream::Until::readable,
         [self = shared_from_this(), driver = driver_->shared_from_this()](net::error_code) {
-            if (self->over_) return;
+            if (self->is_over()) return;
             self->reading_ = Reading::idle;
             self->read_more();
         });
@@ -142,7 +142,7 @@ void BridgedSocket::watch_for_reset() {
         net::Stream::Until::failed,
         [self = shared_from_this(), driver = driver_->shared_from_this()](net::error_code failed) {
             self->watching_ = false;
-            if (self->over_ || failed) return;
+            if (self->is_over() || failed) return;
             if (!self->socket_.take_error())
                 return;  // urgent data, or both directions have ended in order
             self->on_local_reset();
@@ -151,7 +151,8 @@ void BridgedSocket::watch_for_reset() {
 }
 
 void BridgedSocket::on_local_reset() {
-    if (over_ || std::exchange(resetting_, true)) return;
+    if (phase_ != Phase::open) return;
+    phase_ = Phase::resetting;
     const auto driver = driver_->shared_from_this();
     if (driver->core().all_acknowledged(stream_)) {
         driver->core().reset(stream_);
@@ -164,11 +165,11 @@ void BridgedSocket::on_local_reset() {
 net::awaitable<void> BridgedSocket::reset_when_delivered(Self self,
                                                          std::shared_ptr<SessionDriver> driver) {
     const auto limit = net::Clock::now() + kDeliverLimit;
-    while (!self->over_ && !driver->core().all_acknowledged(self->stream_) &&
+    while (!self->is_over() && !driver->core().all_acknowledged(self->stream_) &&
            net::Clock::now() < limit) {
         co_await net::sleep_for(kPoll);
     }
-    if (self->over_) co_return;
+    if (self->is_over()) co_return;
     if (!driver->core().all_acknowledged(self->stream_)) ops::reached(ops::Limit::undelivered_ends);
     driver->core().reset(self->stream_);
     self->release(driver);
@@ -185,7 +186,7 @@ void BridgedSocket::write_more() {
     std::array<session::HeldBytes, kPieces> pieces;
     std::array<iovec, kPieces> vectors;
     auto& core = driver_->core();
-    while (!over_ && !resetting_ && !write_blocked_) {
+    while (phase_ == Phase::open && !write_blocked_) {
         const std::size_t count = core.read(stream_, pieces);
         if (count == 0) return;
         std::size_t offered = 0;
@@ -212,7 +213,7 @@ void BridgedSocket::wait_for_room() {
         net::Stream::Until::writable,
         [self = shared_from_this(), driver = driver_->shared_from_this()](net::error_code) {
             self->write_blocked_ = false;
-            if (self->over_) return;
+            if (self->is_over()) return;
             self->write_more();
             driver->pump();
         });
@@ -231,7 +232,7 @@ void BridgedSocket::on_closed() {
 }
 
 void BridgedSocket::on_reset() {
-    if (std::exchange(over_, true)) return;
+    if (std::exchange(phase_, Phase::over) == Phase::over) return;
     socket_.cancel();
     net::spawn(socket_.executor(), close_with_reset(shared_from_this()));
 }
@@ -249,7 +250,7 @@ net::awaitable<void> BridgedSocket::close_with_reset(Self self) {
 bool BridgedSocket::has_vanished(net::Clock::time_point now, std::chrono::seconds limit) {
     // What was sent long ago has been settled one way or the other.
     const bool settled = !write_blocked_ && now - last_activity_ > 3 * limit;
-    return !over_ && !settled && vanished_.has_vanished(socket_, now, limit);
+    return !is_over() && !settled && vanished_.has_vanished(socket_, now, limit);
 }
 
 void BridgedSocket::abort() {
@@ -261,7 +262,7 @@ void BridgedSocket::abort() {
 
 // The socket needs nothing more: it closes when the last pending operation lets go of it.
 void BridgedSocket::release(const std::shared_ptr<SessionDriver>& driver) {
-    over_ = true;
+    phase_ = Phase::over;
     socket_.cancel();
     driver->forget(stream_);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "agent/place.hpp"
@@ -42,12 +43,18 @@ public:
 
 private:
     using Self = std::shared_ptr<BridgedSocket>;
-    enum class Reading {
+    enum class Reading : std::uint8_t {
         idle,        ///< not begun
         for_bytes,   ///< a wait for the socket is pending
         for_credit,  ///< the stream accepts nothing more for now
         for_end,     ///< the socket has sent everything: only a reset can still occur
         done
+    };
+
+    enum class Phase : std::uint8_t {
+        open,
+        resetting,  ///< the socket was reset; the stream is once what was sent has arrived
+        over        ///< the stream has ended or was reset, or its session is over; nothing follows
     };
 
     void read_more();
@@ -59,23 +66,24 @@ private:
     void on_local_end();
     void on_local_reset();
     void release(const std::shared_ptr<SessionDriver>& driver);
+    [[nodiscard]] bool is_over() const { return phase_ == Phase::over; }
     static net::awaitable<void> reset_when_delivered(Self self,
                                                      std::shared_ptr<SessionDriver> driver);
     static net::awaitable<void> close_with_reset(Self self);
 
     SessionDriver* driver_;  // outlives this object until it is over
+    // Many connections are idle: the members are in an order that leaves no gaps.
     session::StreamId stream_;
+    std::uint32_t expected_;  // bytes that the next read makes room for
     net::Stream socket_;
     Place place_;
     net::Clock::time_point last_activity_;
     VanishedPeer vanished_;
+    Phase phase_ = Phase::open;
     Reading reading_ = Reading::idle;
-    std::size_t expected_;        // bytes that the next read makes room for
     bool write_blocked_ = false;  // a wait for room in the socket is pending
     bool inbound_over_ = false;   // the peer's end was forwarded
     bool watching_ = false;       // a wait for the socket's reset is pending
-    bool resetting_ = false;      // the socket was reset; the stream will be
-    bool over_ = false;
 };
 
 }  // namespace hpb::agent::tunnel_v2

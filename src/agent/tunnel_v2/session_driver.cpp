@@ -71,7 +71,7 @@ void SessionDriver::shut_down() {
 }
 
 void SessionDriver::end(session::errc code) {
-    if (over_) return;
+    if (is_over()) return;
     core_->end(code);
     pump();
 }
@@ -98,14 +98,14 @@ void SessionDriver::forget(StreamId stream) {
 }
 
 Result<void> SessionDriver::on_link_bytes(ChannelId channel, ByteSpan bytes) {
-    if (over_) return session::errc::closed;
+    if (is_over()) return session::errc::closed;
     auto done = core_->on_bytes(channel, bytes, net::Clock::now());
     if (!done) pump();
     return done;
 }
 
 void SessionDriver::take_output(ChannelId channel, net::OutboundFrame& into) {
-    if (over_) return;
+    if (is_over()) return;
     const std::size_t before = into.size();
     for (const ByteSpan span : core_->pending_output(channel, into.room())) {
         into.append(span.first(std::min(span.size(), into.room())));
@@ -121,14 +121,14 @@ void SessionDriver::on_link_over(ChannelId channel, const std::string& why) {
     if (found == links_.end()) return;
     const auto link = found->second;
     links_.erase(found);
-    if (over_) return;
+    if (is_over()) return;
     pump();  // what the last bytes said, such as that the session ends
-    if (over_) return;
+    if (is_over()) return;
     const auto now = net::Clock::now();
     const auto* state = core_->find_channel(channel);
     const bool closed_by_both = state != nullptr && state->close_sent && state->close_received;
-    const bool orderly = link->is_closing() || ended_ || closed_by_both;
-    if (closed_by_both && !state->told_drained && !ended_) {
+    const bool orderly = link->is_closing() || phase_ == Phase::ended || closed_by_both;
+    if (closed_by_both && !state->told_drained && phase_ == Phase::running) {
         // All that was sent on it has arrived; the acknowledgements come by another channel, or it
         // will be found dead.
         on_channel_gone(channel, true);
@@ -144,22 +144,23 @@ void SessionDriver::on_link_over(ChannelId channel, const std::string& why) {
                           settings_.name, short_id_, channel.value, why,
                           alone ? "waiting for another" : "continuing with the others", *more);
     }
-    if (was_open && !core_->has_open_channel() && !std::exchange(alone_, true)) alone_since_ = now;
+    if (was_open && !core_->has_open_channel() && std::exchange(reach_, Reach::lost) != Reach::lost)
+        alone_since_ = now;
     on_channel_gone(channel, orderly);
     pump();
 }
 
 void SessionDriver::pump() {
-    again_ = true;
-    if (pumping_ || over_) return;
+    if (is_over()) return;
+    if (std::exchange(pump_, Pump::again) != Pump::idle) return;
     const auto self = shared_from_this();
-    pumping_ = true;
-    while (std::exchange(again_, false)) {
+    while (pump_ == Pump::again) {
+        pump_ = Pump::running;
         while (const auto event = core_->next_event()) dispatch(*event);
-        if (!again_ && !over_) on_pumped();
+        if (pump_ == Pump::running && !is_over()) on_pumped();
     }
-    pumping_ = false;
-    if (over_) return;
+    pump_ = Pump::idle;
+    if (is_over()) return;
     flush_soon();
     arm_timer();
     finish_if_over();
@@ -173,7 +174,7 @@ void SessionDriver::flush_soon() {
     flush_posted_ = true;
     net::asio::post(executor_, [self = shared_from_this()] {
         self->flush_posted_ = false;
-        if (!self->over_) self->flush();
+        if (!self->is_over()) self->flush();
     });
 }
 
@@ -238,7 +239,7 @@ void SessionDriver::channel_opened(const Event& event) {
     // Lost in the moment in which it began: its loss was told first, and there is nothing to resume
     // on.
     if (core_->find_channel(event.channel) == nullptr) return;
-    if (std::exchange(alone_, false)) {
+    if (std::exchange(reach_, Reach::reached) == Reach::lost) {
         const auto gone = net::Clock::now() - alone_since_;
         const std::uint64_t requeued = core_->stats().bytes_requeued - requeued_before_;
         ++metrics_->resumes;
@@ -255,7 +256,7 @@ void SessionDriver::channel_opened(const Event& event) {
 }
 
 void SessionDriver::ended(session::errc code) {
-    ended_ = true;
+    phase_ = Phase::ended;
     const std::size_t connections = sockets_.size();
     // The remaining streams had ended before and only wait for their sockets.
     for (const auto& [_, socket] : std::exchange(sockets_, {})) socket->on_reset();
@@ -287,8 +288,8 @@ void SessionDriver::ended(session::errc code) {
 }
 
 void SessionDriver::finish_if_over() {
-    if (!ended_ || over_ || !links_.empty()) return;
-    over_ = true;
+    if (phase_ != Phase::ended || !links_.empty()) return;
+    phase_ = Phase::over;
     timer_.cancel();
     metrics_->add_past(*core_);
     registry_->remove(this);
@@ -296,7 +297,7 @@ void SessionDriver::finish_if_over() {
 }
 
 void SessionDriver::add_to(SessionCounts& sum) const {
-    if (over_ || core_ == nullptr) return;
+    if (is_over() || core_ == nullptr) return;
     ++sum.sessions;
     sum.streams += core_->stream_count();
     sum.channels += links_.size();
@@ -309,7 +310,7 @@ void SessionDriver::add_to(SessionCounts& sum) const {
 
 void SessionDriver::arm_timer() {
     auto due = std::min(core_->next_deadline().value_or(TimePoint::max()), next_check());
-    if (due == TimePoint::max() || ended_) return;
+    if (due == TimePoint::max() || phase_ != Phase::running) return;
     if (due >= armed_for_) return;  // an early timer looks again; no need to move it
     armed_for_ = due;
     timer_.expires_at(due);
@@ -321,7 +322,7 @@ void SessionDriver::arm_timer() {
 
 void SessionDriver::on_timer() {
     armed_for_ = TimePoint::max();
-    if (over_) return;
+    if (is_over()) return;
     const auto now = net::Clock::now();
     core_->on_timeout(now);
     if (const auto waits = core_->stats().memory_waits;

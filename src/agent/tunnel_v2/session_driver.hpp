@@ -70,7 +70,7 @@ protected:
     void add_socket(session::StreamId stream, net::Stream socket, Place place);
     /// Ends the session, and tells the peer.
     void end(session::errc code);
-    [[nodiscard]] bool is_over() const { return over_; }
+    [[nodiscard]] bool is_over() const { return phase_ == Phase::over; }
     [[nodiscard]] std::size_t socket_count() const { return sockets_.size(); }
     [[nodiscard]] std::shared_ptr<SessionMetrics> metrics() const { return metrics_; }
 
@@ -95,6 +95,23 @@ protected:
 
 private:
     using TimePoint = net::Clock::time_point;
+
+    enum class Phase {
+        running,
+        ended,  ///< the core says so; the links are closing
+        over    ///< they have closed: on_over() was called, and core_ may be gone
+    };
+    enum class Pump {
+        idle,
+        running,
+        again  ///< running, and there may be more events
+    };
+    /// Whether the session has a channel that is open.
+    enum class Reach {
+        none_yet,
+        reached,
+        lost  ///< the last one was lost, and the session waits for another
+    };
 
     void flush_soon();
     void flush();
@@ -125,13 +142,11 @@ private:
     std::uint64_t requeued_before_ = 0;  // when there was last a channel
     std::uint64_t memory_waits_ = 0;     // of the core, when it was last looked at
     TimePoint flushed_at_{};             // long ago
-    bool alone_ = false;
-    bool pumping_ = false;
+    Phase phase_ = Phase::running;
+    Pump pump_ = Pump::idle;
+    Reach reach_ = Reach::none_yet;
     bool flush_posted_ = false;
-    bool again_ = false;
-    bool ended_ = false;
-    bool stops_here_ = false;  // this agent is stopping, not the other one
-    bool over_ = false;
+    bool stops_here_ = false;   // this agent is stopping, not the other one
     bool was_crowded_ = false;  // memory is given back at the end
 };
 

@@ -60,13 +60,12 @@ net::awaitable<std::string> SessionLink::read_until_end() {
         if (!piece) co_return printable(piece.error().message());
         if (!*piece) break;
         const ByteSpan payload = (*piece)->payload;
-        if (!closing_) {
+        if (ending_ == Ending::none) {
             const auto done = driver_->on_link_bytes(channel_, payload);
             if (!done) {
                 // The session has put the reason into its output, for the peer to read.
                 why_ = printable(done.error().message());
-                failed_ = true;
-                close();
+                begin_close(Ending::violated);
             }
         }
         read += payload.size();
@@ -84,7 +83,7 @@ net::awaitable<void> SessionLink::write(std::shared_ptr<SessionLink> self,
                                         std::shared_ptr<SessionDriver> driver) {
     while (!self->over_) {
         if (self->frame_.size() == 0 && !self->take_output()) {
-            if (self->closing_) {
+            if (self->ending_ != Ending::none) {
                 self->websocket_.send_close(kNormalClosure, "");
                 break;
             }
@@ -116,7 +115,12 @@ void SessionLink::fetch_output() {
 }
 
 void SessionLink::close() {
-    if (over_ || std::exchange(closing_, true)) return;
+    begin_close(Ending::intended);
+}
+
+void SessionLink::begin_close(Ending ending) {
+    if (over_ || ending_ != Ending::none) return;
+    ending_ = ending;
     deadline_.emplace(websocket_.stream(), kCloseLimit);
     wake_.notify_all();
 }

@@ -34,15 +34,23 @@ public:
     void cut(const std::string& why);
 
     /// True if its end is intended.
-    [[nodiscard]] bool is_closing() const { return closing_ && !failed_; }
+    [[nodiscard]] bool is_closing() const { return ending_ == Ending::intended; }
 
 private:
+    /// Why our Close is on its way, or will be when everything is written.
+    enum class Ending {
+        none,
+        intended,  ///< close(): the session needs the channel no longer
+        violated   ///< the peer has violated the channel's protocol
+    };
+
     static net::awaitable<void> read(std::shared_ptr<SessionLink> self,
                                      std::shared_ptr<SessionDriver> driver);
     static net::awaitable<void> write(std::shared_ptr<SessionLink> self,
                                       std::shared_ptr<SessionDriver> driver);
     [[nodiscard]] net::awaitable<std::string> read_until_end();
     [[nodiscard]] bool take_output();
+    void begin_close(Ending ending);
 
     net::WebSocket websocket_;
     SessionDriver* driver_;  // alive for as long as the reader or the writer runs
@@ -52,10 +60,9 @@ private:
     net::OutboundFrame frame_;  // what is being written
     std::optional<net::Deadline> deadline_;
     std::string why_;
-    bool idle_ = false;
-    bool closing_ = false;
-    bool failed_ = false;  // the peer has violated the channel's protocol
-    bool over_ = false;
+    Ending ending_ = Ending::none;
+    bool idle_ = false;  // the writer waits for wake_
+    bool over_ = false;  // the reader has ended
 };
 
 }  // namespace hpb::agent::tunnel_v2

@@ -50,13 +50,14 @@ awaitable<Result<void>> shake_hands(Stream& stream, SSL* ssl, HandshakePace* pac
 }
 
 /// The one place that decides whose records a connection gets.
-std::unique_ptr<Transport> make_transport(PendingTls tls) {
+TransportPtr make_transport(PendingTls tls) {
 #if HPB_NATIVE_TLS
     if (tls.policy.records == TlsPolicy::Records::native) {
-        if (auto records = TlsRecords::take_over(tls.ssl.get(), tls.policy.cipher)) return records;
+        if (auto records = TlsRecords::take_over(tls.ssl.get(), tls.policy.cipher))
+            return TransportPtr(records.release());
     }
 #endif
-    return std::make_unique<OpensslTransport>(std::move(tls.ssl));
+    return TransportPtr(new OpensslTransport(std::move(tls.ssl)));
 }
 
 }  // namespace

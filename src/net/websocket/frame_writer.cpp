@@ -12,32 +12,21 @@ const Error kClosing{asio::error::shut_down, "the WebSocket is closing"};
 FrameWriter::FrameWriter(Stream& stream, websocket::Role role)
     : stream_(stream), role_(role), turn_(stream.executor()) {}
 
-void FrameWriter::leave() {
-    busy_ = false;
-    turn_.notify_one();
-}
-
-awaitable<void> FrameWriter::idle() {
-    while (busy_) co_await turn_.wait();
-    turn_.notify_one();
-}
-
 awaitable<Result<void>> FrameWriter::write(ByteSpan frames) {
-    while (busy_) co_await turn_.wait();
+    co_await turn_.lock();
     if (close_queued_ || failed_) {
-        turn_.notify_one();
+        turn_.unlock();
         co_return kClosing;
     }
-    busy_ = true;
     co_return co_await write_rest(frames);
 }
 
 std::optional<std::size_t> FrameWriter::try_write(ByteSpan frames) {
-    if (busy_ || close_queued_ || failed_ || !control_.empty()) return std::nullopt;
+    if (busy() || close_queued_ || failed_ || !control_.empty()) return std::nullopt;
     const auto written = stream_.try_write(frames);
     failed_ = !written;
     if (failed_) return std::nullopt;
-    busy_ = *written < frames.size() || stream_.has_unsent();
+    if (*written < frames.size() || stream_.has_unsent()) turn_.take();
     return *written;
 }
 
@@ -45,7 +34,7 @@ awaitable<Result<void>> FrameWriter::write_rest(ByteSpan frames) {
     auto result = co_await stream_.write(frames);
     if (result && !control_.empty()) result = co_await write_pending_control();
     failed_ = failed_ || !result;
-    leave();
+    turn_.unlock();
     co_return result;
 }
 
@@ -57,7 +46,7 @@ bool FrameWriter::queue_control(websocket::Opcode opcode, ByteSpan payload) {
         return false;  // the peer does not read; it gets an answer to a later Ping
     }
     control_ += websocket::encode_control(opcode, payload, role_, next_mask_key());
-    if (busy_) return false;  // the one who writes takes it along
+    if (busy()) return false;  // whoever is writing sends it too
     const auto written = stream_.try_write(as_bytes(control_));
     if (!written) {
         failed_ = true;
@@ -65,14 +54,14 @@ bool FrameWriter::queue_control(websocket::Opcode opcode, ByteSpan payload) {
     }
     control_.erase(0, *written);
     if (control_.empty() && !stream_.has_unsent()) return false;
-    busy_ = true;  // held for flush(): nothing may come between the parts of a frame
+    turn_.take();  // held for flush(): nothing may come between the parts of a frame
     return true;
 }
 
 awaitable<Result<void>> FrameWriter::flush() {
     auto result = co_await write_pending_control();
     failed_ = failed_ || !result;
-    leave();
+    turn_.unlock();
     co_return result;
 }
 

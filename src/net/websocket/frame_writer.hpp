@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "net/signal.hpp"
+#include "net/async_mutex.hpp"
 #include "net/stream.hpp"
 #include "websocket/frame.hpp"
 
@@ -40,18 +40,16 @@ public:
     [[nodiscard]] awaitable<Result<void>> flush();
 
     [[nodiscard]] bool close_queued() const { return close_queued_; }
-    [[nodiscard]] bool busy() const { return busy_; }
+    [[nodiscard]] bool busy() const { return turn_.locked(); }
     /// Waits until no write is under way.
-    [[nodiscard]] awaitable<void> idle();
+    [[nodiscard]] awaitable<void> idle() { return turn_.wait_until_free(); }
 
 private:
     [[nodiscard]] awaitable<Result<void>> write_pending_control();
-    void leave();
 
     Stream& stream_;
     websocket::Role role_;
-    Signal turn_;
-    bool busy_ = false;
+    AsyncMutex turn_;  // of those who write
     bool close_queued_ = false;
     bool failed_ = false;
     std::string control_;  // encoded frames, the first possibly sent in part
