@@ -19,18 +19,11 @@ std::string source_key(const std::string& address) {
     return error ? std::string() : source_key(parsed);
 }
 
-bool is_link_local_or_metadata(const asio::ip::address& address) {
-    using namespace asio::ip;
-    if (address.is_v6() && !address.to_v6().is_v4_mapped()) {
-        // fd00:ec2::254 is Amazon's, fd20:ce::254 Google's.
-        return address.to_v6().is_link_local() || address.to_v6().to_string() == "fd00:ec2::254" ||
-               address.to_v6().to_string() == "fd20:ce::254";
-    }
-    const auto v4 = address.is_v4() ? address.to_v4() : make_address_v4(v4_mapped, address.to_v6());
-    const auto bytes = v4.to_bytes();
-    // Besides 169.254.0.0/16: Azure's and Alibaba's.
-    return (bytes[0] == 169 && bytes[1] == 254) || v4.to_string() == "168.63.129.16" ||
-           v4.to_string() == "100.100.100.200";
+std::array<std::uint8_t, 16> address_bytes(const asio::ip::address& address) {
+    const auto v6 = address.is_v4()
+                        ? asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4())
+                        : address.to_v6();
+    return v6.to_bytes();
 }
 
 }  // namespace hpb::net

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <string>
 
 #include "net/coro.hpp"
@@ -14,8 +16,7 @@ namespace hpb::net {
 /// The same for an address in text form; anything that is not an address is one source, "".
 [[nodiscard]] std::string source_key(const std::string& address);
 
-/// True for link-local addresses and those at which clouds serve a machine's credentials: only the
-/// local configuration may choose them as targets.
-[[nodiscard]] bool is_link_local_or_metadata(const asio::ip::address& address);
+/// An address as allow lists compare it: IPv4 as ::ffff:a.b.c.d.
+[[nodiscard]] std::array<std::uint8_t, 16> address_bytes(const asio::ip::address& address);
 
 }  // namespace hpb::net

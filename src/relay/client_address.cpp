@@ -3,20 +3,12 @@
 #include <algorithm>
 
 #include "http/forwarded.hpp"
+#include "net/source.hpp"
 
 namespace hpb::relay {
 namespace {
 
 namespace ip = net::asio::ip;
-
-config::IpBytes bytes_of(const ip::address& address) {
-    const auto v6 =
-        address.is_v4() ? ip::make_address_v6(ip::v4_mapped, address.to_v4()) : address.to_v6();
-    config::IpBytes bytes{};
-    const auto from = v6.to_bytes();
-    std::copy(from.begin(), from.end(), bytes.begin());
-    return bytes;
-}
 
 std::optional<net::tcp::endpoint> parse(const std::string& hop) {
     const auto node = http::parse_forwarded_node(hop);
@@ -44,7 +36,7 @@ std::optional<net::tcp::endpoint> client_of(const std::vector<std::string>& hops
 }  // namespace
 
 bool is_in(const config::AllowList& list, const ip::address& address) {
-    return list.admits(bytes_of(address));
+    return list.admits(net::address_bytes(address));
 }
 
 net::tcp::endpoint client_address(const http::Headers& headers, const net::tcp::endpoint& peer,

@@ -6,6 +6,7 @@
 
 #include "net/descriptors.hpp"
 #include "net/socket_options.hpp"
+#include "net/source.hpp"
 #include "ops/limits.hpp"
 #include "ops/log.hpp"
 
@@ -30,16 +31,6 @@ void turn_away(net::Stream stream) {
 }
 
 }  // namespace
-
-config::IpBytes ip_bytes(const asio::ip::address& address) {
-    const auto v6 = address.is_v4()
-                        ? asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4())
-                        : address.to_v6();
-    const auto bytes = v6.to_bytes();
-    config::IpBytes out{};
-    std::copy(bytes.begin(), bytes.end(), out.begin());
-    return out;
-}
 
 Result<std::shared_ptr<PortListener>> PortListener::bind(
     std::shared_ptr<Bridge> bridge, std::shared_ptr<const ClientContext> context,
@@ -86,7 +77,7 @@ void PortListener::start() {
 
 void PortListener::on_accepted(net::Stream application, const net::tcp::endpoint& peer) {
     std::uint64_t suppressed = 0;
-    if (!mapping_.accept_from.admits(ip_bytes(peer.address()))) {
+    if (!mapping_.accept_from.admits(net::address_bytes(peer.address()))) {
         if (rejections_.admit(net::Clock::now(), suppressed)) {
             ops::log_warn(
                 kComponent,

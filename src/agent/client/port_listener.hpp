@@ -43,7 +43,4 @@ private:
     ops::LogLimiter rejections_{std::chrono::seconds(1)};
 };
 
-/// An address as allow-lists compare it: IPv4 as ::ffff:a.b.c.d.
-[[nodiscard]] config::IpBytes ip_bytes(const net::asio::ip::address& address);
-
 }  // namespace hpb::agent::client

@@ -7,6 +7,7 @@
 #include "crypto/crypto.hpp"
 #include "hc/tracking_id.hpp"
 #include "net/descriptors.hpp"
+#include "net/dial/forbidden_address.hpp"
 #include "net/source.hpp"
 #include "ops/limits.hpp"
 #include "ops/log.hpp"

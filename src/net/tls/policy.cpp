@@ -11,11 +11,11 @@ namespace hpb::net {
 TlsDecision decide_tls(const TlsWishes& wishes) {
     using enum TlsPolicy::Records;
     TlsDecision decision;
-    TlsPolicy& policy = decision.policy;
     const bool fips = tls::is_fips_required();
     std::string records = "OpenSSL";
     std::string cipher = "OpenSSL";
 #if HPB_NATIVE_TLS
+    TlsPolicy& policy = decision.policy;
     if (fips || wishes.openssl_records) {
         records += fips ? " (FIPS)" : " (Tls:Records)";
     } else {

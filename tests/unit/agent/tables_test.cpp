@@ -4,6 +4,7 @@
 #include "agent/mapping_notes.hpp"
 #include "agent/quota.hpp"
 #include "agent/tunnel_v1/ended_ids.hpp"
+#include "net/source.hpp"
 
 namespace hpb::agent {
 namespace {
@@ -55,7 +56,7 @@ TEST(IpBytes, ComparesIpv4AndMappedIpv4Alike) {
     ASSERT_TRUE(list.add("192.0.2.0/24"));
     ASSERT_TRUE(list.add("2001:db8::1"));
     const auto admits = [&](const char* text) {
-        return list.admits(client::ip_bytes(net::asio::ip::make_address(text)));
+        return list.admits(net::address_bytes(net::asio::ip::make_address(text)));
     };
     EXPECT_TRUE(admits("192.0.2.7"));
     EXPECT_TRUE(admits("::ffff:192.0.2.7"));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "net/dial/forbidden_address.hpp"
+
 namespace hpb::net {
 namespace {
 
