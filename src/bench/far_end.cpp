@@ -72,8 +72,8 @@ private:
             std::uint32_t events = EPOLLRDHUP;
             if (peer->ask != Ask::generate) events |= EPOLLIN;
             if (peer->ask != Ask::sink) events |= EPOLLOUT;
-            poller_.add(peer->socket.descriptor(), events, peer.get());
-            (void)peer.release();  // the poller's from now on; run() deletes it
+            const int descriptor = peer->socket.descriptor();
+            poller_.add(descriptor, events, peer.release());  // run() deletes it
         }
         arrived_.clear();
     }
@@ -142,8 +142,8 @@ private:
             auto peer = std::make_unique<Peer>();
             peer->socket = Socket(fd);
             if (!serve(*peer, EPOLLIN)) continue;  // what it asks for often comes along
-            poller_.add(fd, peer->unsent.empty() ? EPOLLIN : EPOLLOUT, peer.get());
-            (void)peer.release();  // the poller's from now on; run() deletes it
+            const std::uint32_t events = peer->unsent.empty() ? EPOLLIN : EPOLLOUT;
+            poller_.add(fd, events, peer.release());  // run() deletes it
         }
     }
 

@@ -17,6 +17,7 @@ using Seconds = std::chrono::duration<double>;
 
 std::vector<Destination> resolve_all(const std::vector<Address>& addresses) {
     std::vector<Destination> found;
+    found.reserve(addresses.size());
     for (const Address& address : addresses) found.push_back(resolve(address));
     return found;
 }

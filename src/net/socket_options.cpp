@@ -1,5 +1,6 @@
 #include "net/socket_options.hpp"
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 

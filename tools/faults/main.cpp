@@ -139,6 +139,7 @@ void raise_descriptor_limit() {
 void run(const Arguments& arguments) {
     const auto options = parse_links(arguments.links);
     std::vector<std::string> names;
+    names.reserve(options.size());
     for (const auto& link : options) names.push_back(link.name);
     std::vector<ScriptLine> script;
     if (!arguments.script.empty()) script = read_script(arguments.script, names);

@@ -136,6 +136,7 @@ void ChannelSlot::use_own(Result<net::WebSocket> websocket, Application applicat
 
 void ChannelSlot::give_back(std::vector<Application> applications) {
     std::vector<Waiting> waiting;
+    waiting.reserve(applications.size());
     for (auto& each : applications)
         waiting.push_back({each.socket.detach(), std::move(each.ticket)});
     on_v2_(std::move(waiting));

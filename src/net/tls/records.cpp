@@ -54,12 +54,12 @@ int secrets_index() {
     return index;
 }
 
-/// @param text  ends with a NUL; no copy of it is made.
-std::vector<std::byte> from_hex(std::string_view text) {
-    std::vector<std::byte> bytes(text.size() / 2);
+/// No copy of the text is made.
+std::vector<std::byte> from_hex(const char* text) {
+    std::vector<std::byte> bytes(std::strlen(text) / 2);
     std::size_t size = 0;
     const int done = OPENSSL_hexstr2buf_ex(reinterpret_cast<unsigned char*>(bytes.data()),
-                                           bytes.size(), &size, text.data(), '\0');
+                                           bytes.size(), &size, text, '\0');
     bytes.resize(done == 1 ? size : 0);
     return bytes;
 }
@@ -76,7 +76,7 @@ void keep_secret(const SSL* ssl, const char* text) {
         if (SSL_set_ex_data(const_cast<SSL*>(ssl), secrets_index(), made.get()) != 1) return;
         secrets = made.release();
     }
-    (client ? secrets->client : secrets->server) = from_hex(line.substr(line.rfind(' ') + 1));
+    (client ? secrets->client : secrets->server) = from_hex(text + line.rfind(' ') + 1);
 }
 
 }  // namespace
