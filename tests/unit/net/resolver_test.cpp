@@ -246,6 +246,7 @@ awaitable<void> ResolverTest::one_thread() {
     threads.allowed = 1'000;
     EXPECT_EQ(co_await ask("b"), "192.0.2.1") << "the one who asks again has a thread started";
     dns.set(dns.silent, "silent", false);
+    co_await until([&] { return done == 1; });
 }
 
 // F4: with no further thread, names wait for each other, and no longer than that.
