@@ -9,7 +9,7 @@ import pytest
 from hpbtest import apps, dns, relayclient
 from hpbtest.bridge import limits
 from hpbtest.standin import StandIn
-from hpbtest.waiting import asynctest, until
+from hpbtest.waiting import SLOW, asynctest, until
 
 KEY = 5011
 
@@ -110,8 +110,9 @@ async def test_a_relay_has_a_bounded_number_of_rendezvous_dialled(bench, sources
             assert victim.accepted <= at_once + rate * (time.monotonic() - began) + 1, victim.accepted
             await loop.run_in_executor(None, traffic.stop)
             assert traffic.failure is None and traffic.rounds > 0, traffic.failure
-            service.wait_error(rf"simple: the relay asks for more than {rate} rendezvous a second", 5)
-            assert limits(service)["ignored_rendezvous"] > 0
+            if not SLOW:  # where it reads them more slowly than that, all wait for their turn
+                service.wait_error(rf"simple: the relay asks for more than {rate} rendezvous a second", 5)
+                assert limits(service)["ignored_rendezvous"] > 0
             await until(lambda: service.descriptors() <= descriptors + 8, 10, "descriptors are back")
             assert len(service.errors.splitlines()) < 200
             await loop.run_in_executor(None, bench.end)

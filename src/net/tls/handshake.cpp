@@ -4,9 +4,6 @@
 
 #include "net/system_error.hpp"
 #include "net/tls/batch.hpp"
-#if HPB_NATIVE_TLS
-#include "net/tls/records.hpp"
-#endif
 
 namespace hpb::net {
 namespace {
@@ -49,22 +46,12 @@ awaitable<Result<void>> shake_hands(Stream& stream, SSL* ssl, HandshakePace* pac
     }
 }
 
-/// The one place that decides whose records a connection gets.
-TransportPtr make_transport(PendingTls tls) {
-#if HPB_NATIVE_TLS
-    if (tls.policy.records == TlsPolicy::Records::native) {
-        if (auto records = TlsRecords::take_over(tls.ssl.get(), tls.policy.cipher))
-            return TransportPtr(records.release());
-    }
-#endif
-    return TransportPtr(new OpensslTransport(std::move(tls.ssl)));
-}
-
 }  // namespace
 
 awaitable<Result<void>> secure(Stream& stream, PendingTls& tls, HandshakePace* pace) {
     auto done = co_await shake_hands(stream, tls.ssl.get(), pace);
-    stream.use(done ? make_transport(std::move(tls)) : make_failed_transport(done.error()));
+    stream.use(done ? make_transport(std::move(tls.ssl), tls.policy)
+                    : make_failed_transport(done.error()));
     co_return done;
 }
 

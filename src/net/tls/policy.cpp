@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#if HPB_NATIVE_TLS
+#include "net/tls/records.hpp"
+#endif
 #include "ops/log.hpp"
 
 namespace hpb::net {
@@ -46,6 +49,18 @@ TlsDecision decide_tls(const TlsWishes& wishes) {
                                    OpenSSL_version(OPENSSL_VERSION_STRING), records, cipher,
                                    fips ? "required" : "not required");
     return decision;
+}
+
+TransportPtr make_transport(SslPtr ssl, TlsPolicy policy) {
+#if HPB_NATIVE_TLS
+    if (policy.records == TlsPolicy::Records::native) {
+        if (auto records = TlsRecords::take_over(ssl.get(), policy.cipher))
+            return TransportPtr(records.release());
+    }
+#else
+    (void)policy;
+#endif
+    return TransportPtr(new OpensslTransport(std::move(ssl)));
 }
 
 void log_tls(const TlsDecision& decision, const char* component) {

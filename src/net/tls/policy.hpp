@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "net/tls/openssl_transport.hpp"
 #include "tls/cipher_choice.hpp"
 
 namespace hpb::net {
@@ -31,6 +32,10 @@ struct TlsDecision {
 /// The policy that fulfils the wishes on this machine: under FIPS everything is OpenSSL's, and our
 /// cipher is used where the processor has what it needs and its self-test passes.
 [[nodiscard]] TlsDecision decide_tls(const TlsWishes& wishes);
+
+/// What carries a connection behind its handshake. A policy of native records leaves TLS 1.2, and
+/// cipher suites that they do not know, to OpenSSL.
+[[nodiscard]] TransportPtr make_transport(SslPtr ssl, TlsPolicy policy);
 
 /// Says it in the log: once for each process, when everything else that can fail at the start has
 /// not.
