@@ -12,8 +12,7 @@
 namespace hpb::agent {
 
 /// What was logged about one mapping, so that each line appears once, or at a limited rate. Shared
-/// by the
-/// channels of a mapping, which live on several threads.
+/// by the channels of a mapping, which live on several threads.
 class MappingNotes {
 public:
     explicit MappingNotes(std::string name) : name_(std::move(name)) {}

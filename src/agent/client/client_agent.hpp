@@ -34,9 +34,8 @@ public:
     /// Stops accepting and closes channels cleanly, within 5 s. Callable from any thread.
     /// @param on_stopped  called on the pool's first thread.
     void stop(std::function<void()> on_stopped);
-    /// Logs the counters of its v2 sessions (docs/configuration.md, "Counters"). On the pool's
-    /// first
-    /// thread.
+    /// Logs the counters of its v2 sessions (docs/configuration.md, "Counters"). On the
+    /// pool's first thread.
     void log_counters();
 
 private:

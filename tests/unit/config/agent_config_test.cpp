@@ -1,9 +1,8 @@
 #include "config/agent_config.hpp"
 
 #include <fmt/format.h>
-#include "config/known_keys.hpp"
-#include "config/proxy.hpp"
 
+#include "config/known_keys.hpp"
 #include "unit/config/config_fixture.hpp"
 
 namespace hpb::config {
@@ -273,71 +272,6 @@ TEST_F(AgentConfigTest, MappingFlags) {
     EXPECT_EQ(options.relay.address.port, 8443);
 }
 
-TEST(MappingFlag, SaysWhatIsWrong) {
-    for (const char* bad : {"", "simple", "5432", "5432:", "x:simple", "70000:simple", "-1:simple",
-                            "example.com:1:simple", "1/x:simple", "1/99999999999:simple", "1: a"}) {
-        const auto parsed = parse_mapping_flag(bad);
-        ASSERT_FALSE(parsed.has_value()) << bad;
-        EXPECT_THAT(parsed.error().message(), HasSubstr("[bind:]port[/key]:hybrid-connection"));
-    }
-}
-
-// N6: what ssh would take is answered with what to write.
-TEST(MappingFlag, N6AnswersTheFormOfSsh) {
-    const auto message = [](std::string_view text) {
-        const auto parsed = parse_mapping_flag(text);
-        return parsed ? "taken" : parsed.error().message();
-    };
-    EXPECT_THAT(message("15432:localhost:5432"),
-                HasSubstr("write -L 15432:NAME, and 'hpb service -T NAME/localhost:5432' there"));
-    EXPECT_THAT(message("0.0.0.0:15432:db.local:5432"),
-                HasSubstr("write -L 0.0.0.0:15432:NAME, and 'hpb service -T NAME/db.local:5432'"));
-    EXPECT_THAT(message("15432:[::1]:5432"),
-                HasSubstr("write -L 15432:NAME, and 'hpb service -T NAME/[::1]:5432'"));
-    EXPECT_EQ(message("127.0.0.1:80:5432"), "taken");  // a hybrid connection of that name
-    EXPECT_EQ(message("[::1]:80:5432"), "taken");
-    EXPECT_EQ(message("::1:80:5432"), "taken");
-}
-
-// N5, N6: -T has the key behind the name and -L behind the port; the other order is no name.
-TEST(MappingFlag, N6AKeyOnTheWrongSideIsNoName) {
-    const auto parsed = parse_mapping_flag("25001:simple/5011");
-    ASSERT_FALSE(parsed.has_value());
-    EXPECT_EQ(parsed.error().message(),
-              "'25001:simple/5011' has its key on the wrong side; write 25001/5011:simple for the "
-              "key 5011, or 25001/0:simple/5011 if that is the name");
-    EXPECT_EQ(parse_mapping_flag("25001/0:simple/5011")->entity, "simple/5011");
-    EXPECT_EQ(parse_mapping_flag("25001:team/5x")->entity, "team/5x");
-}
-
-TEST(TargetFlag, N6NamesTheMissingName) {
-    const auto parsed = parse_target_flag("localhost:5432");
-    ASSERT_FALSE(parsed.has_value());
-    EXPECT_EQ(parsed.error().message(),
-              "'localhost:5432' names no hybrid connection; write NAME/localhost:5432");
-}
-
-TEST(MappingFlag, BracketsAroundIpv6AreOptional) {
-    EXPECT_EQ(parse_mapping_flag("::1:80:simple")->bind_address, "::1");
-    EXPECT_EQ(parse_mapping_flag("[::1]:80:simple")->bind_address, "::1");
-}
-
-TEST(TargetFlag, TakesApart) {
-    const auto flag = parse_target_flag("a/b:5011/[::1]:5432");
-    ASSERT_TRUE(flag.has_value());
-    EXPECT_EQ(flag->entity, "a/b");
-    EXPECT_EQ(flag->key, 5011);
-    EXPECT_EQ(flag->target, (hc::TargetAddress{"::1", 5432}));
-    const auto plain = parse_target_flag("simple/db.local:80");
-    ASSERT_TRUE(plain.has_value());
-    EXPECT_EQ(plain->key, 0);
-    EXPECT_EQ(plain->target, (hc::TargetAddress{"db.local", 80}));
-    for (const char* bad : {"", "simple", "simple/", "simple/host", "/host:1", "simple:x/host:1",
-                            "simple:/host:1", "simple/host:99999", "sim ple/host:1"}) {
-        EXPECT_FALSE(parse_target_flag(bad).has_value()) << bad;
-    }
-}
-
 constexpr std::string_view kRelay =
     R"("ServiceNamespace": {"ServiceNamespace":"r","AccessRuleName":"n","AccessRuleKey":"k"})";
 
@@ -461,39 +395,6 @@ TEST_F(AgentConfigTest, ConnectionStringsEntityIsTheDefault) {
     ASSERT_TRUE(diagnostics.ok()) << errors();
     ASSERT_EQ(options.entities.size(), 1u);
     EXPECT_EQ(options.entities[0].path, "mine");
-}
-
-TEST(Proxy, Parses) {
-    const auto proxy = parse_proxy("http://us%40er:p%3Ass@proxy.example:3128/");
-    ASSERT_TRUE(proxy.has_value());
-    EXPECT_EQ(proxy->host, "proxy.example");
-    EXPECT_EQ(proxy->port, 3128);
-    EXPECT_EQ(proxy->user, "us@er");
-    EXPECT_EQ(proxy->password, "p:ss");
-    EXPECT_EQ(parse_proxy("proxy")->port, 80);
-    EXPECT_EQ(parse_proxy("[::1]:8080")->host, "::1");
-    for (const char* bad : {"", "http://", "https://p:1", "socks5://p:1", "p:0", "p:x", "p:70000",
-                            "[::1", "u:%zz@p:1", "a b:1", "p/path:1", "http://p:1?x"}) {
-        EXPECT_FALSE(parse_proxy(bad).has_value()) << bad;
-    }
-}
-
-TEST(Proxy, NoProxyEntries) {
-    const hc::RelayAddress name{"relay.example.com", 8443, true};
-    for (const char* yes :
-         {"*", "relay.example.com", "RELAY.example.com", "example.com", ".example.com",
-          "*.example.com", "a, relay.example.com:8443", "x .example.com"}) {
-        EXPECT_TRUE(no_proxy_covers(yes, name)) << yes;
-    }
-    for (const char* no : {"", ",", "ample.com", "relay.example.com:443", ".relay.example.com",
-                           "*.relay.example.com", "10.0.0.0/8", "com.", "/"}) {
-        EXPECT_FALSE(no_proxy_covers(no, name)) << no;
-    }
-    const hc::RelayAddress address{"10.1.2.3", 443, true};
-    EXPECT_TRUE(no_proxy_covers("10.0.0.0/8", address));
-    EXPECT_TRUE(no_proxy_covers("10.1.2.3:443", address));
-    EXPECT_FALSE(no_proxy_covers("10.1.2.4,11.0.0.0/8,3", address));
-    EXPECT_TRUE(no_proxy_covers("[fd00::1]:443", {"fd00:0::1", 443, true}));
 }
 
 TEST_F(AgentConfigTest, ProxyComesFromConfigurationThenEnvironment) {

@@ -5,11 +5,11 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
-
 #include <random>
 #include <string>
 #include <vector>
 
+#include "support/bytes_text.hpp"
 #include "tls/openssl_aead.hpp"
 #include "tls/vaes_gcm.hpp"
 
@@ -17,15 +17,7 @@ namespace hpb::tls {
 namespace {
 
 using Bytes = std::vector<std::byte>;
-
-Bytes from_hex(std::string_view text) {
-    Bytes bytes;
-    for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
-        bytes.push_back(
-            static_cast<std::byte>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
-    }
-    return bytes;
-}
+using test::from_hex;
 
 Aead::Nonce nonce_of(ByteSpan bytes) {
     Aead::Nonce nonce;

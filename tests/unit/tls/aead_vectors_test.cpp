@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "support/bytes_text.hpp"
 #include "tls/cipher_choice.hpp"
 #include "tls/openssl_aead.hpp"
 #include "tls/vaes_gcm.hpp"
@@ -17,18 +18,10 @@ namespace hpb::tls {
 namespace {
 
 using Bytes = std::vector<std::byte>;
+using test::from_hex;
 
 constexpr const char* kFolder =
     "/usr/lib/python3/dist-packages/cryptography_vectors/ciphers/AES/GCM/";
-
-Bytes from_hex(std::string_view text) {
-    Bytes bytes;
-    for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
-        bytes.push_back(
-            static_cast<std::byte>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
-    }
-    return bytes;
-}
 
 struct Vector {
     std::string count;
