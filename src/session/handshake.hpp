@@ -38,8 +38,7 @@ private:
 class HelloReader {
 public:
     /// Advances `in` past what it consumed. @return the HELLO once it is complete; malformed_frame
-    /// or
-    /// unexpected_frame if the channel begins with something else: answer with a refusal.
+    /// or unexpected_frame if the channel begins with something else: answer with a refusal.
     [[nodiscard]] Result<std::optional<HelloFrame>> next(ByteSpan& in);
 
 private:

@@ -17,8 +17,7 @@ public:
     struct Bounds {
         std::size_t max_sessions = 1024;
         /// Payload held by all sessions together; above it no new session is created. Each is
-        /// bounded by
-        /// its own limits in any case.
+        /// bounded by its own limits in any case.
         std::size_t max_memory = std::size_t{512} * 1024 * 1024;
     };
     struct Admission {

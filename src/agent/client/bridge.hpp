@@ -22,8 +22,7 @@ namespace hpb::agent::client {
 class Bridge : public ClientSession::Observer, public std::enable_shared_from_this<Bridge> {
 public:
     /// Limit on sessions of one hybrid connection: another is created when all are full, and when a
-    /// service
-    /// agent is gone while its session may still be resumed.
+    /// service agent is gone while its session may still be resumed.
     static constexpr std::size_t kMaxSessions = 256;
     /// How long an application waits for a channel while a session lives: its service agent may
     /// reconnect a moment after us when the relay is back. A failure that only a change of
